@@ -1,0 +1,177 @@
+//! A conversation put in order before it goes to a provider.
+//!
+//! Pages send what they have: calls without results (the user stopped), results without calls (the page cut its
+//! history), empty messages (a failed answer). Providers refuse all of these, usually on the *next* turn. What is
+//! put right here is right for every provider; what only one of them wants is its own builder's work.
+
+use serde_json::Value;
+
+use crate::chat::{CallPart, ChatRequest, Message, Part, ResultPart, Role};
+use crate::event::{Event, Runs, ToolOutcome, Warning};
+
+/// The text a model reads for a call that never got a result.
+pub const NO_RESULT: &str = "The tool was not run: the turn ended before it.";
+
+/// The messages of `chat` with: every client-run call answered, in call order, by the message right behind it;
+/// no result without its call; no message without content. Says in `warnings` what was changed.
+pub fn tidy(chat: &ChatRequest, warnings: &mut Vec<Warning>) -> Vec<Message> {
+    let mut tidied: Vec<Message> = Vec::with_capacity(chat.messages.len() + 1);
+    let mut messages = chat.messages.iter().peekable();
+    while let Some(message) = messages.next() {
+        let mut message = message.clone();
+        message.parts.retain(has_content);
+        if message.role == Role::Tool {
+            // Results are taken below, with the calls they answer.
+            warn(warnings, "result-dropped", "a tool result without its call was left out");
+            continue;
+        }
+        let calls: Vec<CallPart> = message.parts.iter().filter_map(client_call).cloned().collect();
+        let mut results: Vec<ResultPart> = Vec::new();
+        message.parts.retain(|part| match part {
+            Part::ToolResult(result) if result.runs != Runs::Provider => {
+                results.push(result.clone());
+                false
+            }
+            _ => true,
+        });
+        while let Some(tool) = messages.next_if(|next| next.role == Role::Tool && !calls.is_empty()) {
+            results.extend(tool.parts.iter().filter_map(|part| match part {
+                Part::ToolResult(result) => Some(result.clone()),
+                _ => None,
+            }));
+        }
+        if !message.parts.is_empty() {
+            tidied.push(message);
+        }
+        if !calls.is_empty() {
+            let answers = answers(&calls, results, warnings);
+            tidied.push(Message::new(Role::Tool, answers.into_iter().map(Part::ToolResult).collect()));
+        }
+    }
+    tidied
+}
+
+fn answers(calls: &[CallPart], mut results: Vec<ResultPart>, warnings: &mut Vec<Warning>) -> Vec<ResultPart> {
+    let answers = calls
+        .iter()
+        .map(|call| match results.iter().position(|result| result.call == call.id) {
+            Some(at) => {
+                let mut result = results.swap_remove(at);
+                if result.name.is_empty() {
+                    result.name = call.name.clone();
+                }
+                result
+            }
+            None => {
+                warn(warnings, "result-added", "a tool call without result was answered as not run");
+                ResultPart {
+                    call: call.id.clone(),
+                    name: call.name.clone(),
+                    outcome: ToolOutcome::Interrupted,
+                    output: Value::String(NO_RESULT.to_owned()),
+                    files: Vec::new(),
+                    runs: call.runs,
+                }
+            }
+        })
+        .collect();
+    if !results.is_empty() {
+        warn(warnings, "result-dropped", "a tool result without its call was left out");
+    }
+    answers
+}
+
+fn client_call(part: &Part) -> Option<&CallPart> {
+    match part {
+        Part::ToolCall(call) if call.runs != Runs::Provider => Some(call),
+        _ => None,
+    }
+}
+
+fn has_content(part: &Part) -> bool {
+    match part {
+        Part::Text { text, .. } | Part::Refusal { text } => !text.is_empty(),
+        Part::Reasoning { text, marks } => !text.is_empty() || !marks.is_empty(),
+        Part::Data { .. } => false,
+        Part::File(_) | Part::ToolCall(_) | Part::ToolResult(_) | Part::Opaque { .. } => true,
+    }
+}
+
+fn warn(warnings: &mut Vec<Warning>, code: &'static str, message: &str) {
+    if !warnings.iter().any(|warning| warning.code == code) {
+        warnings.push(Warning { code, message: message.to_owned() });
+    }
+}
+
+/// Warnings as events, for the page's turn.
+pub fn warning_events(warnings: Vec<Warning>) -> impl Iterator<Item = Event> {
+    warnings.into_iter().map(|warning| Event::Warning(Box::new(warning)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::ToolKind;
+
+    fn call(id: &str) -> Part {
+        Part::ToolCall(CallPart {
+            id: id.into(),
+            name: "f".into(),
+            arguments: "{}".to_owned(),
+            kind: ToolKind::Function,
+            runs: Runs::Page,
+            approval: None,
+            marks: Vec::new(),
+        })
+    }
+
+    fn result(id: &str) -> Part {
+        Part::ToolResult(ResultPart {
+            call: id.into(),
+            name: "".into(),
+            outcome: ToolOutcome::Ok,
+            output: Value::from(1),
+            files: Vec::new(),
+            runs: Runs::Page,
+        })
+    }
+
+    fn tidied(messages: Vec<Message>) -> (Vec<Message>, Vec<&'static str>) {
+        let mut warnings = Vec::new();
+        let chat = ChatRequest { messages, ..ChatRequest::default() };
+        let messages = tidy(&chat, &mut warnings);
+        (messages, warnings.iter().map(|warning| warning.code).collect())
+    }
+
+    #[test]
+    fn results_stand_behind_their_calls_in_call_order() {
+        let (messages, warnings) = tidied(vec![
+            Message::new(Role::Assistant, vec![call("a"), call("b")]),
+            Message::new(Role::Tool, vec![result("b")]),
+            Message::new(Role::Tool, vec![result("a")]),
+        ]);
+        let Part::ToolResult(first) = &messages[1].parts[0] else { panic!() };
+        assert_eq!((messages.len(), first.call.as_str(), first.name.as_str()), (2, "a", "f"));
+        assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn a_call_without_result_is_answered() {
+        let (messages, warnings) =
+            tidied(vec![Message::new(Role::Assistant, vec![call("a")]), Message::text(Role::User, "stop")]);
+        let Part::ToolResult(answer) = &messages[1].parts[0] else { panic!() };
+        assert_eq!(answer.outcome, ToolOutcome::Interrupted);
+        assert_eq!(warnings, ["result-added"]);
+    }
+
+    #[test]
+    fn a_result_without_call_and_an_empty_message_are_left_out() {
+        let (messages, warnings) = tidied(vec![
+            Message::new(Role::Tool, vec![result("x")]),
+            Message::text(Role::Assistant, ""),
+            Message::text(Role::User, "hi"),
+        ]);
+        assert_eq!(messages, [Message::text(Role::User, "hi")]);
+        assert_eq!(warnings, ["result-dropped"]);
+    }
+}

@@ -1,0 +1,31 @@
+//! Chat wire protocols without IO.
+//!
+//! A provider's bytes go into a [`Decoder`](protocol::Decoder) and come out as [`Event`](event::Event)s; events go into an
+//! [`Encoder`](protocol::Encoder) and come out as a page's bytes. Requests go the other way: a
+//! [`Frontend`](protocol::Frontend) reads a page's body into a [`ChatRequest`](chat::ChatRequest), an
+//! [`Upstream`](protocol::Upstream) writes it as a provider's request. Nothing here does IO, reads a clock or draws a
+//! random number, so all of it can be tested on bytes alone, fuzzed, measured, and used in other programs.
+//!
+//! Every protocol has a folder of its own and one line in [`PROTOCOLS`]. `README.md` beside this file says how to
+//! add one.
+
+pub mod blocks;
+pub mod chat;
+pub mod error;
+pub mod event;
+pub mod fold;
+pub mod history;
+pub mod options;
+pub mod order;
+pub mod protocol;
+pub mod wire;
+
+use protocol::Protocol;
+
+/// Every protocol there is.
+pub static PROTOCOLS: &[&Protocol] = &[];
+
+/// The protocol of this name or alias.
+pub fn find(name: &str) -> Option<&'static Protocol> {
+    PROTOCOLS.iter().copied().find(|protocol| protocol.name == name || protocol.aliases.contains(&name))
+}

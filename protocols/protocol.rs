@@ -1,0 +1,253 @@
+//! What a protocol is: a frontend that a page speaks, an upstream that a provider speaks, or both.
+//!
+//! A [`Protocol`] is a descriptor in the one list of [`crate::PROTOCOLS`]; configuration, command line, documentation
+//! and the conformance tests iterate that list, and nothing else matches on protocol names.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use serde_json::{Map, Value};
+
+use crate::chat::ChatRequest;
+use crate::error::{CallerError, Failure, Refusal};
+use crate::event::{Event, Text, Warning};
+use crate::options::{OptionSpec, Options};
+
+/// A protocol's entry in the registry.
+#[derive(Debug)]
+pub struct Protocol {
+    /// Its name in configuration and on the command line.
+    pub name: &'static str,
+    /// Other names it is known by.
+    pub aliases: &'static [&'static str],
+    /// One line for help and documentation.
+    pub about: &'static str,
+    /// What a page can do with it, if pages speak it.
+    pub frontend: Option<FrontendSpec>,
+    /// What a provider can do with it, if providers speak it.
+    pub upstream: Option<UpstreamSpec>,
+}
+
+/// The frontend side of a protocol.
+#[derive(Debug)]
+pub struct FrontendSpec {
+    /// Its route options.
+    pub options: &'static [OptionSpec],
+    /// Builds it.
+    pub make: fn(&Options) -> Arc<dyn Frontend>,
+}
+
+/// The upstream side of a protocol.
+#[derive(Debug)]
+pub struct UpstreamSpec {
+    /// Its provider options.
+    pub options: &'static [OptionSpec],
+    /// Builds it.
+    pub make: fn(&Options) -> Arc<dyn Upstream>,
+    /// Where its best-known provider is, in configuration form.
+    pub base_url: &'static str,
+}
+
+/// What a page speaks.
+pub trait Frontend: Send + Sync {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// The caller's mistake, with its place in the body.
+    fn parse(&self, head: &RequestHead<'_>, body: &[u8]) -> Result<ChatRequest, CallerError>;
+
+    /// Opens the reply to a request that was accepted.
+    fn open(&self, chat: &ChatRequest, context: &ReplyContext) -> Reply;
+
+    /// The answer when there will be no stream.
+    fn refuse(&self, refusal: &Refusal<'_>) -> ErrorReply;
+}
+
+/// The parts of a request's head that a frontend may look at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestHead<'a> {
+    /// The path, decoded.
+    pub path: &'a str,
+    /// The query string, without its question mark.
+    pub query: &'a str,
+}
+
+/// What the gateway knows when it opens a reply.
+#[derive(Clone, Debug, Default)]
+pub struct ReplyContext {
+    /// The turn's id.
+    pub turn: Text,
+    /// The id of the assistant message; the continued message's own where one is continued.
+    pub message: Text,
+    /// The model's name in the gateway.
+    pub model: Text,
+    /// Now, in seconds since 1970.
+    pub created: u64,
+}
+
+/// A reply that has begun.
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// Header names in lower case, and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// Writes the body.
+    pub encoder: Box<dyn Encoder>,
+    /// True if the body is one document, which is sent when it is complete. A failure is then a [`Frontend::refuse`].
+    pub whole: bool,
+}
+
+/// An answer that is no stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorReply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The media type.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: String,
+}
+
+/// Turns events into a page's bytes.
+///
+/// Gets events in the order that [`crate::order::Order`] admits, so it needs no check of its own. What it writes for
+/// one event is whole frames.
+pub trait Encoder: Send {
+    /// Appends what the page gets for this event; nothing for events without a place in the dialect.
+    fn event(&mut self, event: &Event, out: &mut BytesMut);
+
+    /// Appends what keeps an idle connection open; nothing where the dialect has no such thing.
+    fn keep_alive(&mut self, out: &mut BytesMut);
+}
+
+/// What a provider speaks.
+pub trait Upstream: Send + Sync {
+    /// Builds the provider's request.
+    ///
+    /// # Errors
+    /// The caller's mistake, where the conversation cannot be said in this protocol at all.
+    fn request(&self, chat: &ChatRequest, target: &Target<'_>) -> Result<UpstreamRequest, CallerError>;
+
+    /// A decoder for a successful answer, streamed or not.
+    fn decoder(&self, context: DecodeContext) -> Box<dyn Decoder>;
+
+    /// Reads an answer with an error status.
+    fn failure(&self, answer: &AnswerHead<'_>, body: &[u8]) -> Failure;
+
+    /// How the key goes into the request.
+    fn auth(&self) -> Auth {
+        Auth::Bearer
+    }
+}
+
+/// Which model at which address a request is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The provider's base URL, with or without a slash at its end.
+    pub base_url: &'a str,
+    /// The provider's name of the model.
+    pub model: &'a str,
+    /// Members that the configuration adds to every request of this target; they win over what the page asked.
+    pub extra: Option<&'a Map<String, Value>>,
+}
+
+impl Target<'_> {
+    /// The base URL and a path behind it, with exactly one slash between them and any query kept behind both.
+    pub fn url(&self, path: &str) -> String {
+        let (base, query) =
+            self.base_url.split_once('?').map_or((self.base_url, None), |(base, query)| (base, Some(query)));
+        let joined = format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'));
+        match query {
+            Some(query) => format!("{joined}?{query}"),
+            None => joined,
+        }
+    }
+}
+
+/// A request for a provider, without its credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamRequest {
+    /// Where it goes.
+    pub url: String,
+    /// Header names in lower case, and values. `content-type` is always JSON and not listed.
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// What could not be said in this protocol.
+    pub warnings: Vec<Warning>,
+}
+
+/// How a key goes into a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// `authorization: Bearer KEY`.
+    Bearer,
+    /// A header that holds nothing but the key.
+    Header(&'static str),
+}
+
+/// The head of a provider's answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AnswerHead<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `content-type` header.
+    pub content_type: Option<&'a str>,
+    /// The `retry-after` or `retry-after-ms` header, read.
+    pub retry_after: Option<Duration>,
+}
+
+/// What a decoder is told from outside: it has no clock and no randomness of its own.
+#[derive(Clone, Debug, Default)]
+pub struct DecodeContext {
+    /// Makes the call ids unique that the decoder must make up.
+    pub seed: Text,
+    /// The id of its first block: blocks are dense over a turn.
+    pub first_block: u32,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Bounds of one answer. Beyond them it fails as [`crate::error::FailureKind::Malformed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a line, an event, or an answer that is one document.
+    pub line: usize,
+    /// Bytes of all tool arguments together.
+    pub arguments: usize,
+    /// Number of blocks.
+    pub blocks: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { line: 16 << 20, arguments: 8 << 20, blocks: 4096 }
+    }
+}
+
+/// Turns a provider's bytes into events.
+///
+/// The first event is [`Event::StepStart`], the last is either [`Event::StepEnd`] or [`Event::Failed`]; after that
+/// nothing comes. Any cut of the bytes gives the same events, but for where a text is split into deltas.
+pub trait Decoder: Send {
+    /// Reads more of the body, cut anywhere.
+    fn feed(&mut self, bytes: &[u8], out: &mut Vec<Event>);
+
+    /// Says that the body is over, also after a reset: the events say whether that was the protocol's own end.
+    fn finish(&mut self, out: &mut Vec<Event>);
+
+    /// How far the answer is.
+    fn progress(&self) -> Progress;
+}
+
+/// How far an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// More is expected.
+    Open,
+    /// The answer has finished; usage and the like may still follow, so wait for it, but not long.
+    Finishing,
+    /// The last event has been given; the rest of the body means nothing.
+    Ended,
+}

@@ -1,0 +1,5 @@
+//! What several protocols share below the level of events: framing and JSON text.
+
+pub mod json;
+pub mod ndjson;
+pub mod sse;

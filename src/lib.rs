@@ -1,0 +1,1 @@
+//! The Chatwire gateway: configuration, server, turns and upstream calls around `chatwire-protocols`.

@@ -1,0 +1,2 @@
+//! The `chatwire` command.
+fn main() {}
