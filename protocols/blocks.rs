@@ -46,10 +46,10 @@ impl Blocks {
     ///
     /// # Errors
     /// [`FailureKind::Malformed`] when the answer has more blocks than the limit.
-    pub fn start(&mut self, kind: BlockKind, out: &mut Vec<Event>) -> Result<BlockId, Failure> {
+    pub fn start(&mut self, kind: BlockKind, out: &mut Vec<Event>) -> Result<BlockId, Box<Failure>> {
         if self.next - self.first >= self.max_blocks {
             let message = format!("the answer has more than {} blocks", self.max_blocks);
-            return Err(Failure::new(FailureKind::Malformed, message));
+            return Err(Failure::boxed(FailureKind::Malformed, message));
         }
         let block = BlockId(self.next);
         self.next += 1;
@@ -62,7 +62,7 @@ impl Blocks {
     ///
     /// # Errors
     /// [`FailureKind::Malformed`] when tool arguments grow beyond the limit.
-    pub fn push(&mut self, block: BlockId, piece: Escaped<'_>, out: &mut Vec<Event>) -> Result<(), Failure> {
+    pub fn push(&mut self, block: BlockId, piece: Escaped<'_>, out: &mut Vec<Event>) -> Result<(), Box<Failure>> {
         let mut text = Text::default();
         let Some(open) = self.open.iter_mut().find(|open| open.block == block) else { return Ok(()) };
         piece.unescape_into(&mut open.carry, &mut text);
@@ -73,7 +73,7 @@ impl Blocks {
     ///
     /// # Errors
     /// As [`Blocks::push`].
-    pub fn push_str(&mut self, block: BlockId, piece: &str, out: &mut Vec<Event>) -> Result<(), Failure> {
+    pub fn push_str(&mut self, block: BlockId, piece: &str, out: &mut Vec<Event>) -> Result<(), Box<Failure>> {
         let mut text = Text::default();
         if !piece.is_empty() {
             let Some(open) = self.open.iter_mut().find(|open| open.block == block) else { return Ok(()) };
@@ -83,7 +83,7 @@ impl Blocks {
         self.append(block, text, out)
     }
 
-    fn append(&mut self, block: BlockId, text: Text, out: &mut Vec<Event>) -> Result<(), Failure> {
+    fn append(&mut self, block: BlockId, text: Text, out: &mut Vec<Event>) -> Result<(), Box<Failure>> {
         if text.is_empty() {
             return Ok(());
         }
@@ -91,7 +91,7 @@ impl Blocks {
             self.argument_bytes += text.len();
             if self.argument_bytes > self.max_argument_bytes {
                 let message = format!("tool arguments of more than {} bytes", self.max_argument_bytes);
-                return Err(Failure::new(FailureKind::Malformed, message));
+                return Err(Failure::boxed(FailureKind::Malformed, message));
             }
         }
         out.push(Event::BlockDelta { block, text });

@@ -9,8 +9,6 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::event::Text;
-
 /// A provider's failure, or our own, as it ends a turn.
 #[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
 #[error("{}: {message}", kind.label())]
@@ -35,6 +33,11 @@ impl Failure {
     /// A failure with a full text and nothing else known.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, status: None, retry_after: None, message: message.into(), type_: None, code: None }
+    }
+
+    /// The same behind a pointer, as it travels in results and events.
+    pub fn boxed(kind: FailureKind, message: impl Into<String>) -> Box<Self> {
+        Box::new(Self::new(kind, message))
     }
 
     /// The text a page may show: what happened and what to do, in our words.

@@ -280,11 +280,11 @@ pub enum FileSource {
 impl FileSource {
     /// Reads a link or a `data:` URL; gives the media type that a `data:` URL names.
     pub fn from_url(url: &str) -> (Option<&str>, Self) {
-        if let Some((head, data)) = url.strip_prefix("data:").and_then(|rest| rest.split_once(',')) {
-            if let Some(media_type) = head.strip_suffix(";base64") {
-                let media_type = media_type.split(';').next().filter(|name| !name.is_empty());
-                return (media_type, Self::Base64(data.to_owned()));
-            }
+        if let Some((head, data)) = url.strip_prefix("data:").and_then(|rest| rest.split_once(','))
+            && let Some(media_type) = head.strip_suffix(";base64")
+        {
+            let media_type = media_type.split(';').next().filter(|name| !name.is_empty());
+            return (media_type, Self::Base64(data.to_owned()));
         }
         (None, Self::Url(url.to_owned()))
     }
@@ -454,6 +454,18 @@ pub enum FinishReason {
 }
 
 impl FinishReason {
+    /// The reason once it is known whether the answer has calls that the provider does not run. Some providers say
+    /// `stop` although there are calls, or `tool_calls` although there are none; a limit wins over both (upstream
+    /// notes 6.1).
+    #[must_use]
+    pub const fn with_calls(self, calls: bool) -> Self {
+        match (self, calls) {
+            (Self::Stop, true) => Self::ToolCalls,
+            (Self::ToolCalls, false) => Self::Stop,
+            (reason, _) => reason,
+        }
+    }
+
     /// The reason as one word, as `--to message` prints it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -330,13 +330,12 @@ impl Answer {
 
 /// Signatures come in pieces and are joined; everything else stands for itself.
 fn add_mark(marks: &mut Vec<Mark>, mark: &Mark) {
-    if let Mark::Signature { signature: more } = mark {
-        if let Some(Mark::Signature { signature }) =
+    if let Mark::Signature { signature: more } = mark
+        && let Some(Mark::Signature { signature }) =
             marks.iter_mut().find(|mark| matches!(mark, Mark::Signature { .. }))
-        {
-            signature.push_str(more);
-            return;
-        }
+    {
+        signature.push_str(more);
+        return;
     }
     marks.push(mark.clone());
 }

@@ -9,21 +9,39 @@
 //! Every protocol has a folder of its own and one line in [`PROTOCOLS`]. `README.md` beside this file says how to
 //! add one.
 
+pub mod anthropic;
 pub mod blocks;
+pub mod callback_sse;
 pub mod chat;
 pub mod error;
 pub mod event;
+pub mod failure;
 pub mod fold;
 pub mod history;
+pub mod ollama;
+pub mod openai_chat;
+pub mod openai_responses;
 pub mod options;
 pub mod order;
 pub mod protocol;
+pub mod vercel;
 pub mod wire;
 
 use protocol::Protocol;
 
 /// Every protocol there is.
-pub static PROTOCOLS: &[&Protocol] = &[];
+pub static PROTOCOLS: &[&Protocol] = &[
+    &openai_chat::PROTOCOL,
+    &openai_responses::PROTOCOL,
+    &anthropic::PROTOCOL,
+    &ollama::PROTOCOL,
+    &vercel::AUTO,
+    &vercel::DATA_STREAM,
+    &vercel::UI_STREAM,
+    &vercel::TEXT,
+    &vercel::TYPED_LINES,
+    &callback_sse::PROTOCOL,
+];
 
 /// The protocol of this name or alias.
 pub fn find(name: &str) -> Option<&'static Protocol> {

@@ -200,7 +200,8 @@ impl Order {
     /// Answers the calls that nobody will answer any more. After a whole turn, page-run calls wait for the page.
     fn answer_calls(&mut self, whole: bool, out: &mut Vec<Event>) {
         for call in &mut self.calls {
-            if !call.answered && !(whole && call.runs == Runs::Page) {
+            let waits = whole && call.runs == Runs::Page;
+            if !(call.answered || waits) {
                 call.answered = true;
                 out.push(Event::ToolResult(Box::new(ToolResult::failed(
                     call.shown.clone(),

@@ -1,1 +1,4 @@
 //! The Chatwire gateway: configuration, server, turns and upstream calls around `chatwire-protocols`.
+
+pub mod config;
+pub mod secret;

@@ -24,7 +24,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`FailureKind::Malformed`] when the bound is broken or the body is an HTML page.
-    pub fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(&str)) -> Result<(), Failure> {
+    pub fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(&str)) -> Result<(), Box<Failure>> {
         while let Some(end) = memchr(b'\n', bytes) {
             if self.partial.is_empty() {
                 self.line(&bytes[..end], &mut each)?;
@@ -44,12 +44,12 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::feed`].
-    pub fn finish(&mut self, mut each: impl FnMut(&str)) -> Result<(), Failure> {
+    pub fn finish(&mut self, mut each: impl FnMut(&str)) -> Result<(), Box<Failure>> {
         let line = std::mem::take(&mut self.partial);
         self.line(&line, &mut each)
     }
 
-    fn keep(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), Box<Failure>> {
         if self.partial.len() + bytes.len() > self.limit {
             return Err(too_long(self.limit));
         }
@@ -57,7 +57,7 @@ impl Reader {
         Ok(())
     }
 
-    fn line(&mut self, line: &[u8], each: &mut impl FnMut(&str)) -> Result<(), Failure> {
+    fn line(&mut self, line: &[u8], each: &mut impl FnMut(&str)) -> Result<(), Box<Failure>> {
         let line = if self.first { line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) } else { line };
         let line = line.trim_ascii();
         if line.is_empty() {
@@ -65,7 +65,7 @@ impl Reader {
         }
         if self.first && line[0] == b'<' {
             let message = format!("a page instead of a stream: {}", excerpt(line));
-            return Err(Failure::new(FailureKind::Malformed, message));
+            return Err(Failure::boxed(FailureKind::Malformed, message));
         }
         self.first = false;
         each(&utf8(line));

@@ -78,7 +78,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`FailureKind::Malformed`] when a bound is broken or the body is an HTML page.
-    pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(Piece<'_>)) -> Result<(), Failure> {
+    pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(Piece<'_>)) -> Result<(), Box<Failure>> {
         match self.body {
             Body::Events => self.lines(bytes, &mut each),
             Body::Document => self.keep(bytes),
@@ -93,7 +93,7 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::feed`].
-    pub fn finish(&mut self, mut each: impl FnMut(Piece<'_>)) -> Result<(), Failure> {
+    pub fn finish(&mut self, mut each: impl FnMut(Piece<'_>)) -> Result<(), Box<Failure>> {
         match self.body {
             Body::Unknown => {}
             Body::Document => {
@@ -111,7 +111,7 @@ impl Reader {
         Ok(())
     }
 
-    fn keep(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), Box<Failure>> {
         if self.partial.len() + bytes.len() > self.limit {
             return Err(too_long(self.limit));
         }
@@ -120,7 +120,7 @@ impl Reader {
     }
 
     /// Looks at the first bytes that mean something: `{` opens a document, `<` a page, all else is a stream.
-    fn recognise(&mut self, each: &mut impl FnMut(Piece<'_>)) -> Result<(), Failure> {
+    fn recognise(&mut self, each: &mut impl FnMut(Piece<'_>)) -> Result<(), Box<Failure>> {
         if BOM.starts_with(&self.partial) {
             return Ok(());
         }
@@ -129,7 +129,7 @@ impl Reader {
             return Ok(());
         };
         match first {
-            b'<' => Err(Failure::new(
+            b'<' => Err(Failure::boxed(
                 FailureKind::Malformed,
                 format!("a page instead of a stream: {}", excerpt(&self.partial[start..])),
             )),
@@ -146,7 +146,7 @@ impl Reader {
         }
     }
 
-    fn lines(&mut self, mut bytes: &[u8], each: &mut impl FnMut(Piece<'_>)) -> Result<(), Failure> {
+    fn lines(&mut self, mut bytes: &[u8], each: &mut impl FnMut(Piece<'_>)) -> Result<(), Box<Failure>> {
         if self.after_cr && !bytes.is_empty() {
             self.after_cr = false;
             if bytes[0] == b'\n' {
@@ -180,7 +180,7 @@ impl Reader {
 
     /// Takes one line. Says how many bytes of `rest` it has used up: the blank line that ends a one-line event is
     /// taken with it, so that such an event is never copied.
-    fn line(&mut self, line: &[u8], rest: &[u8], each: &mut impl FnMut(Piece<'_>)) -> Result<usize, Failure> {
+    fn line(&mut self, line: &[u8], rest: &[u8], each: &mut impl FnMut(Piece<'_>)) -> Result<usize, Box<Failure>> {
         if line.is_empty() {
             self.dispatch(true, each);
             return Ok(0);
@@ -253,8 +253,8 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     String::from_utf8_lossy(cut).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-pub(crate) fn too_long(limit: usize) -> Failure {
-    Failure::new(FailureKind::Malformed, format!("more than {limit} bytes without an end of line or event"))
+pub(crate) fn too_long(limit: usize) -> Box<Failure> {
+    Failure::boxed(FailureKind::Malformed, format!("more than {limit} bytes without an end of line or event"))
 }
 
 #[cfg(test)]

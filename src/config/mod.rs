@@ -1,0 +1,3 @@
+//! Configuration: `gateway.toml` in, a [`Plan`](plan::Plan) out.
+
+pub mod plan;

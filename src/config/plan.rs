@@ -1,0 +1,196 @@
+//! The resolved configuration: everything looked up once, nothing to look up while serving. Immutable; a reload makes
+//! a new one.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chatwire_protocols::protocol::{Frontend, Protocol, Upstream};
+use serde_json::{Map, Value};
+
+use crate::secret::Secret;
+
+/// What a gateway serves and how.
+#[derive(Clone)]
+pub struct Plan {
+    /// The listener's settings.
+    pub server: Server,
+    /// The routes, in the order of the file.
+    pub routes: Vec<Arc<Route>>,
+    /// The models by the names that pages ask for.
+    pub models: BTreeMap<String, Arc<Model>>,
+}
+
+/// The listener's settings.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Largest request body in bytes.
+    pub max_body: usize,
+    /// Largest request head in bytes.
+    pub max_head: usize,
+    /// How long a request head may take, from the first byte of the connection.
+    pub head_timeout: Duration,
+    /// How long a request body may take.
+    pub body_timeout: Duration,
+    /// How long running answers may go on after a stop signal.
+    pub drain: Duration,
+    /// Most connections at a time.
+    pub max_connections: usize,
+}
+
+/// One route.
+pub struct Route {
+    /// Its path.
+    pub path: String,
+    /// Its protocol.
+    pub protocol: &'static Protocol,
+    /// The protocol with the route's options.
+    pub frontend: Arc<dyn Frontend>,
+    /// The model when the page names none.
+    pub model: Option<Arc<Model>>,
+    /// True if the page's model name is ignored.
+    pub force_model: bool,
+    /// The models a page may ask for here, by name: all of the plan's, or the listed ones.
+    pub models: BTreeMap<String, Arc<Model>>,
+    /// The gateway-run tools offered here.
+    pub tools: Vec<Arc<ToolPlan>>,
+    /// Most model calls in a turn.
+    pub max_steps: u32,
+    /// A system message put in front of every conversation.
+    pub system: Option<String>,
+    /// Which pages of other origins may call it.
+    pub cors: Cors,
+    /// After how much silence a keep-alive goes out; `None` for never.
+    pub keep_alive: Option<Duration>,
+    /// How long a whole turn may take.
+    pub turn_timeout: Duration,
+}
+
+/// Which pages of other origins may call a route.
+#[derive(Clone, Debug, Default)]
+pub struct Cors {
+    /// The origins, exactly; or any.
+    pub origins: Origins,
+    /// Whether cookies and the like may come along.
+    pub credentials: bool,
+    /// Request headers a page may send.
+    pub headers: Vec<String>,
+    /// Reply headers a page may read, beside those of the dialect.
+    pub exposed: Vec<String>,
+    /// How long a browser may remember a preflight.
+    pub max_age: Duration,
+}
+
+/// Origins that may call a route.
+#[derive(Clone, Debug, Default)]
+pub enum Origins {
+    /// No page of another origin.
+    #[default]
+    None,
+    /// Any page (without credentials).
+    Any,
+    /// These.
+    List(Vec<String>),
+}
+
+/// A model under the name that pages ask for.
+pub struct Model {
+    /// The name.
+    pub name: String,
+    /// The targets, in the order they are tried.
+    pub targets: Vec<ModelTarget>,
+    /// Defaults for what a page does not say, as members of the neutral settings.
+    pub defaults: ModelDefaults,
+}
+
+/// Defaults for what a page does not say.
+#[derive(Clone, Debug, Default)]
+pub struct ModelDefaults {
+    /// Bound of the answer in tokens.
+    pub max_tokens: Option<u64>,
+    /// Sampling temperature.
+    pub temperature: Option<f64>,
+    /// How much the model should think.
+    pub reasoning: Option<chatwire_protocols::chat::Effort>,
+}
+
+/// A provider's model.
+pub struct ModelTarget {
+    /// The provider.
+    pub provider: Arc<Provider>,
+    /// The provider's name of the model.
+    pub model: String,
+    /// Members added to every request for it.
+    pub extra: Map<String, Value>,
+}
+
+/// A provider.
+pub struct Provider {
+    /// Its name in the file.
+    pub name: String,
+    /// Its protocol.
+    pub protocol: &'static Protocol,
+    /// The protocol with the provider's options.
+    pub upstream: Arc<dyn Upstream>,
+    /// Where its answers come from.
+    pub source: Source,
+    /// Its key.
+    pub key: Option<Secret>,
+    /// Headers added to every request; values may be secrets.
+    pub headers: Vec<(String, Secret)>,
+    /// Its deadlines.
+    pub timeouts: Timeouts,
+}
+
+/// Where a provider's answers come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// From this base URL.
+    Http(String),
+    /// From recorded streams: those built in, or those of a folder.
+    Replay {
+        /// The folder, if not the built-in recordings.
+        folder: Option<PathBuf>,
+        /// The pause between pieces, if not the recording's own.
+        pace: Option<Duration>,
+    },
+}
+
+/// A provider's deadlines.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// To make a connection.
+    pub connect: Duration,
+    /// From the request to the first byte of the answer's body.
+    pub first_byte: Duration,
+    /// Between any two reads of the body.
+    pub idle: Duration,
+}
+
+/// A tool the gateway runs.
+#[derive(Clone, Debug)]
+pub struct ToolPlan {
+    /// Its name.
+    pub name: String,
+    /// What it is for, for the model.
+    pub description: Option<String>,
+    /// JSON Schema of its arguments.
+    pub parameters: Value,
+    /// Whether a person must allow each call.
+    pub approval: bool,
+    /// How it is run.
+    pub kind: ToolKind,
+}
+
+/// How a tool is run.
+#[derive(Clone, Debug)]
+pub enum ToolKind {
+    /// It always gives this result: for demonstrations and tests.
+    Fixed(Value),
+    /// The page runs it.
+    Page,
+}
