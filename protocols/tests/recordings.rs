@@ -3,6 +3,8 @@
 //! The recordings are not part of this repository. `CHATWIRE_SHARED` names the folder they are in (default: `shared`
 //! beside the checkout); where it is missing, the test says so and passes.
 
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 
 use chatwire_protocols::error::FailureKind;
