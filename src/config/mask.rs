@@ -130,10 +130,16 @@ fn has_key_shape(text: &str) -> bool {
 }
 
 fn blank(text: &str, secrets: &[Range<usize>]) -> String {
-    let hidden = |position: usize| secrets.iter().any(|span| span.contains(&position));
+    let mut secrets: Vec<_> = secrets.iter().collect();
+    secrets.sort_by_key(|span| span.start);
+    let mut secrets = secrets.into_iter().peekable();
+    let mut hidden = 0;
     let mut shown = String::with_capacity(text.len());
     for (position, character) in text.char_indices() {
-        if hidden(position) && !matches!(character, '\n' | '\r' | '"' | '\'') {
+        while let Some(span) = secrets.next_if(|span| span.start <= position) {
+            hidden = hidden.max(span.end);
+        }
+        if position < hidden && !matches!(character, '\n' | '\r' | '"' | '\'') {
             shown.extend(std::iter::repeat_n('*', character.len_utf8()));
         } else {
             shown.push(character);

@@ -33,8 +33,8 @@ pub struct Named<T>(pub Vec<Entry<T>>);
 pub struct Entry<T> {
     /// Its name, with the place of the name.
     pub name: At<String>,
-    /// What stands under it.
-    pub value: T,
+    /// What stands under it; nothing if it could not be read, which has been noted.
+    pub value: Option<T>,
 }
 
 /// A table with known keys.
@@ -42,10 +42,10 @@ pub trait Section: Sized {
     /// What it is, with its article, for messages.
     const WHAT: &'static str;
 
-    /// Takes its fields, in the order of its documentation.
+    /// Takes its fields, in the order of its documentation, and finishes.
     fn fields(fields: &mut Fields<'_, '_>) -> Self;
 
-    /// False if a value in it was wrong or missing, which has been noted.
+    /// False if a key in it is unknown or a value wrong or missing, which has been noted.
     fn is_sound(&self) -> bool;
 }
 
@@ -70,11 +70,6 @@ impl<'a, 'p> Fields<'a, 'p> {
         T::take(self, key)
     }
 
-    /// False if a value taken so far was wrong or missing.
-    pub const fn sound(&self) -> bool {
-        self.sound
-    }
-
     fn value<T: Read>(&mut self, key: &str) -> Option<At<T>> {
         let value = self.table.get(key)?;
         let read = T::read(value, self.problems);
@@ -82,15 +77,17 @@ impl<'a, 'p> Fields<'a, 'p> {
         read.map(|read| At { value: read, span: value.span() })
     }
 
-    /// Notes every key that was not taken.
-    fn finish(self) {
+    /// Notes every key that was not taken. False if anything in the table is wrong or missing.
+    pub fn finish(&mut self) -> bool {
         for (key, _) in self.table {
             let word: &str = key.get_ref();
             if !self.known.contains(&word) {
                 let problem = Problem::new(key.span(), format!("unknown key `{word}` in {}", self.what));
-                self.problems.push(problem.suggest(word, "known keys", self.known.iter().copied()));
+                self.problems.push(problem.suggest(word, "keys", self.known.iter().copied()));
+                self.sound = false;
             }
         }
+        self.sound
     }
 }
 
@@ -131,10 +128,7 @@ pub fn read_section<T: Section>(value: &Spanned<DeValue<'_>>, problems: &mut Pro
 }
 
 fn read_fields<T: Section>(table: &DeTable<'_>, header: Span, problems: &mut Problems) -> T {
-    let mut fields = Fields::new(table, header, T::WHAT, problems);
-    let section = T::fields(&mut fields);
-    fields.finish();
-    section
+    T::fields(&mut Fields::new(table, header, T::WHAT, problems))
 }
 
 /// Notes that a value is of a wrong type.
@@ -179,9 +173,9 @@ impl<T: Read> Read for Named<T> {
         };
         let entry = |(key, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
             let name = At { value: key.get_ref().to_string(), span: key.span() };
-            Some(Entry { name, value: T::read(value, problems)? })
+            Entry { name, value: T::read(value, problems) }
         };
-        Some(Self(table.iter().filter_map(entry).collect()))
+        Some(Self(table.iter().map(entry).collect()))
     }
 }
 
@@ -245,7 +239,7 @@ macro_rules! section {
 
             fn fields(fields: &mut $crate::config::read::Fields<'_, '_>) -> Self {
                 $(let $field = fields.take(stringify!($field));)*
-                Self { $($field,)* sound: fields.sound() }
+                Self { $($field,)* sound: fields.finish() }
             }
 
             fn is_sound(&self) -> bool {

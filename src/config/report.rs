@@ -8,6 +8,9 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::suggest::closest;
 
+/// Most mistakes shown; what follows is rarely read, and a file of nothing but mistakes is long.
+const SHOWN: usize = 100;
+
 /// A place in the file, in bytes.
 pub type Span = Range<usize>;
 
@@ -50,12 +53,13 @@ impl Report {
     pub fn render(&self, colours: bool) -> String {
         let renderer = if colours { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
         let mut text = String::new();
-        for problem in &self.problems {
+        for problem in self.problems.iter().take(SHOWN) {
             text.push_str(&self.render_one(&renderer, problem));
             text.push_str("\n\n");
         }
-        let mistakes = if self.len() == 1 { "1 mistake".to_owned() } else { format!("{} mistakes", self.len()) };
-        let summary = format!("{}: {mistakes}, nothing was started", self.name);
+        let mistakes = if self.len() == 1 { "mistake" } else { "mistakes" };
+        let first = if self.len() > SHOWN { format!(", the first {SHOWN} of them shown") } else { String::new() };
+        let summary = format!("{} {mistakes} in {}{first}", self.len(), self.name);
         text.push_str(&renderer.render(&[Group::with_title(Level::ERROR.primary_title(summary))]));
         text.push('\n');
         text

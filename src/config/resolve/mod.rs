@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use super::file::{Gateway, List, Optional, Server};
 use super::plan::{self, Plan};
-use super::read::{At, Entry, Named};
+use super::read::{At, Entry, Named, Section};
 use super::report::{Problems, Span};
 use super::{Surroundings, report};
 
 /// Makes a plan. It is of use only if no problem was noted.
 pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, problems: &mut Problems) -> Plan {
-    let mut resolver = Resolver { text, surroundings, problems };
+    let mut resolver = Resolver { text, surroundings, problems, complete: file.is_sound() };
     let providers = resolver.providers(&file.providers, &model::users(&file.models));
     let models = resolver.models(&file.models, &providers);
     let tools = resolver.tools(&file.tools);
@@ -31,6 +31,8 @@ struct Resolver<'a> {
     text: &'a str,
     surroundings: Surroundings<'a>,
     problems: &'a mut Problems,
+    /// False if the file has mistakes at its top level: a section may have another name.
+    complete: bool,
 }
 
 impl Resolver<'_> {

@@ -14,7 +14,8 @@ use crate::config::report::Problem;
 pub fn users(models: &Optional<Named<file::Model>>) -> Users<'_> {
     let mut users = Users::new();
     for entry in entries(models) {
-        for target in entry.value.targets.0.iter().flat_map(|targets| &targets.value) {
+        for target in entry.value.iter().filter_map(|model| model.targets.0.as_ref()).flat_map(|targets| &targets.value)
+        {
             if let Some((provider, _)) = target.value.split_once('/') {
                 users.entry(provider).or_insert_with(|| (format!("model `{}`", entry.name.value), target.span.clone()));
             }
@@ -26,13 +27,13 @@ pub fn users(models: &Optional<Named<file::Model>>) -> Users<'_> {
 impl Resolver<'_> {
     /// The models, under their names and aliases.
     pub fn models(&mut self, file: &Optional<Named<file::Model>>, providers: &Names<Provider>) -> Names<Model> {
-        let mut names = Names::new();
+        let mut names = Names::new(self.complete || file.is_some());
         let models: Vec<_> = entries(file).iter().map(|entry| (entry, self.model(entry, providers))).collect();
         for (entry, model) in &models {
             let _ = names.add(&entry.name, model.clone());
         }
         for (entry, model) in &models {
-            for alias in items(&entry.value.aliases) {
+            for alias in entry.value.iter().flat_map(|model| items(&model.aliases)) {
                 if let Err(earlier) = names.add(alias, model.clone()) {
                     let title = format!("a model of the name `{}` is there already", alias.value);
                     self.problem(Problem::new(alias.span.clone(), title).also(earlier, "here"));
@@ -43,7 +44,7 @@ impl Resolver<'_> {
     }
 
     fn model(&mut self, entry: &Entry<file::Model>, providers: &Names<Provider>) -> Option<Arc<Model>> {
-        let file = &entry.value;
+        let file = entry.value.as_ref()?;
         let given = file.targets.0.as_ref()?;
         if given.value.is_empty() && file.is_sound() {
             self.problem(Problem::new(given.span.clone(), format!("model `{}` needs a target", entry.name.value)));

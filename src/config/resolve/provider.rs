@@ -51,7 +51,7 @@ impl Side {
 
 impl Resolver<'_> {
     pub fn providers(&mut self, file: &Optional<Named<file::Provider>>, users: &Users<'_>) -> Names<Provider> {
-        let mut names = Names::new();
+        let mut names = Names::new(self.complete || file.is_some());
         for entry in entries(file) {
             if entry.name.value.is_empty() || entry.name.value.contains('/') {
                 let problem = Problem::new(entry.name.span.clone(), "a provider's name has no slash and is not empty");
@@ -65,7 +65,7 @@ impl Resolver<'_> {
     }
 
     fn provider(&mut self, entry: &Entry<file::Provider>, user: Option<&(String, Span)>) -> Option<Provider> {
-        let (name, file) = (&entry.name.value, &entry.value);
+        let (name, file) = (&entry.name.value, entry.value.as_ref()?);
         let need = |at: &Span| Need {
             at: at.clone(),
             who: format!("provider `{name}`"),
@@ -75,7 +75,7 @@ impl Resolver<'_> {
         let source = self.source(file, protocol);
         let key = file.api_key.as_ref().and_then(|key| self.secret(&key.value.0, &need(&key.span)));
         let headers = entries(&file.headers).iter();
-        let headers = headers.filter_map(|header| self.header(header, &need(&header.value.span))).collect();
+        let headers = headers.filter_map(|header| self.header(&header.name, header.value.as_ref()?, &need)).collect();
         let (protocol, upstream) = protocol.and_then(|protocol| Some((protocol, protocol.upstream.as_ref()?)))?;
         let options = self.options(upstream.options, file.options.as_ref(), protocol);
         Some(Provider {
@@ -181,18 +181,24 @@ impl Resolver<'_> {
         Some(Source::Replay { folder, pace: value(&replay.pace).map(|pace| pace.0) })
     }
 
-    fn header(&mut self, header: &Entry<At<HeaderText>>, need: &Need<'_>) -> Option<(String, Secret)> {
-        let name = self.header_name(&header.name)?;
+    fn header<'a>(
+        &mut self,
+        name: &At<String>,
+        value: &At<HeaderText>,
+        need: &dyn Fn(&Span) -> Need<'a>,
+    ) -> Option<(String, Secret)> {
+        let span = &name.span;
+        let name = self.header_name(name)?;
         if OWN_HEADERS.contains(&name.as_str()) {
             let title = format!("header `{name}` is the gateway's own");
-            self.problem(Problem::new(header.name.span.clone(), title));
+            self.problem(Problem::new(span.clone(), title));
             return None;
         }
-        let secret = match &header.value.value {
+        let secret = match &value.value {
             HeaderText::Plain(text) => {
-                self.sendable(text.0.expose(), &header.value.span, &format!("the value of header `{name}`"))?
+                self.sendable(text.0.expose(), &value.span, &format!("the value of header `{name}`"))?
             }
-            HeaderText::From(source) => self.secret(source, need)?,
+            HeaderText::From(source) => self.secret(source, &need(&value.span))?,
         };
         Some((name, secret))
     }

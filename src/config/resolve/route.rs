@@ -169,9 +169,10 @@ impl Resolver<'_> {
     /// An origin as browsers send it: scheme, host and port, in lower case and without a slash.
     fn origin(&mut self, origin: &At<String>) -> Option<String> {
         let text = origin.value.trim_end_matches('/').to_ascii_lowercase();
-        let authority = text.split_once("://").map(|(_, authority)| authority).unwrap_or_default();
-        let fits = text != "null"
-            && !authority.is_empty()
+        let (scheme, authority) = text.split_once("://").unwrap_or_default();
+        let fits = !authority.is_empty()
+            && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.chars().all(|character| character.is_ascii_alphanumeric() || "+-.".contains(character))
             && authority.chars().all(|character| character.is_ascii_alphanumeric() || "-._:[]".contains(character));
         if !fits {
             let problem = Problem::new(origin.span.clone(), "not an origin");

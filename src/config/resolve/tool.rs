@@ -17,7 +17,7 @@ const LONGEST_NAME: usize = 64;
 
 impl Resolver<'_> {
     pub fn tools(&mut self, file: &Optional<Named<file::Tool>>) -> Names<ToolPlan> {
-        let mut names = Names::new();
+        let mut names = Names::new(self.complete || file.is_some());
         for entry in entries(file) {
             let tool = self.tool(entry);
             // TOML has no key twice, so no name is added twice.
@@ -28,7 +28,7 @@ impl Resolver<'_> {
 
     fn tool(&mut self, entry: &Entry<file::Tool>) -> Option<ToolPlan> {
         self.check_tool_name(&entry.name);
-        let file = &entry.value;
+        let file = entry.value.as_ref()?;
         let parameters = match &file.parameters {
             Some(parameters) => self.parameters(parameters),
             None => Some(json!({ "type": "object", "properties": {} })),
@@ -38,7 +38,7 @@ impl Resolver<'_> {
             description: value(&file.description).cloned(),
             parameters: parameters?,
             approval: value(&file.approval).copied().unwrap_or_default(),
-            kind: self.tool_kind(entry)?,
+            kind: self.tool_kind(&entry.name, file)?,
         })
     }
 
@@ -62,8 +62,7 @@ impl Resolver<'_> {
         None
     }
 
-    fn tool_kind(&mut self, entry: &Entry<file::Tool>) -> Option<ToolKind> {
-        let (file, name) = (&entry.value, &entry.name);
+    fn tool_kind(&mut self, name: &At<String>, file: &file::Tool) -> Option<ToolKind> {
         match (&file.fixed, &file.page) {
             (Some(fixed), None) => Some(ToolKind::Fixed(fixed.value.result.0.as_ref()?.value.0.clone())),
             (None, Some(_)) => Some(ToolKind::Page),
