@@ -92,13 +92,16 @@ fn read_text(path: &Path) -> Result<String, String> {
     })
 }
 
+/// Most syntax mistakes noted: one open quote makes a mistake of every line behind it.
+const SYNTAX: usize = 10;
+
 /// One problem per line: what follows the first on a line is mostly a consequence of it.
 fn syntax_problems(text: &str, errors: &[Error], problems: &mut Problems) {
     let mut lines = Vec::new();
     for error in errors {
         let span = error.span().unwrap_or(text.len()..text.len());
         let line = text.get(..span.start).map_or(0, |before| before.matches('\n').count());
-        if !lines.contains(&line) {
+        if !lines.contains(&line) && lines.len() < SYNTAX {
             lines.push(line);
             let message = error.message().lines().next().unwrap_or_default();
             problems.push(Problem::new(span, format!("not valid TOML: {message}")));
