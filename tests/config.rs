@@ -187,6 +187,7 @@ fn a_full_configuration_resolves_server_routes_and_tools() {
     assert!(matches!(&route.cors.origins, Origins::List(list)
         if list == &["https://chat.example.com", "http://localhost:3000"]));
     assert_eq!((route.cors.credentials, route.cors.exposed.clone()), (true, vec!["x-turn".to_owned()]));
+    assert_eq!(route.cors.headers, ["authorization"]);
     let [location, weather] = route.tools.as_slice() else { panic!("two tools") };
     assert!(matches!(location.kind, ToolKind::Page) && !location.approval);
     assert!(matches!(&weather.kind, ToolKind::Fixed(result) if result["temperature"] == 21) && weather.approval);

@@ -184,7 +184,7 @@ section! {
         origins: Required<OriginList>,
         /// Whether cookies and the like may come along. Default: false.
         credentials: Optional<bool>,
-        /// Request headers that a page may send. Default: ["content-type", "authorization"].
+        /// Request headers that a page may send, beside `content-type`. Default: ["authorization"].
         headers: List<String>,
         /// Reply headers that a page may read, beside those of the protocol.
         exposed: List<String>,

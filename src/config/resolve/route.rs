@@ -19,8 +19,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const TURN_TIMEOUT: Duration = Duration::from_secs(600);
 const MAX_STEPS: u32 = 8;
 const CORS_MAX_AGE: Duration = Duration::from_secs(600);
-/// What a page needs for a JSON body and for a login.
-const CORS_HEADERS: [&str; 2] = ["content-type", "authorization"];
+/// What a page needs for a login. Any page may send a body.
+const CORS_HEADERS: [&str; 1] = ["authorization"];
 
 impl Resolver<'_> {
     pub fn routes(
