@@ -1,4 +1,5 @@
 //! The Chatwire gateway: configuration, server, turns and upstream calls around `chatwire-protocols`.
 
+pub mod cli;
 pub mod config;
 pub mod secret;

@@ -77,7 +77,7 @@ pub struct Cors {
     pub origins: Origins,
     /// Whether cookies and the like may come along.
     pub credentials: bool,
-    /// Request headers a page may send.
+    /// Request headers a page may send, beside `content-type`.
     pub headers: Vec<String>,
     /// Reply headers a page may read, beside those of the dialect.
     pub exposed: Vec<String>,

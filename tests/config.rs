@@ -1,0 +1,295 @@
+//! Configurations, wrong and right: each wrong one of `fixtures/config` gives exactly the report beside it. With
+//! `BLESS=1` the reports are written anew.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod protocols;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chatwire::config::plan::{Origins, Plan, Source, ToolKind};
+use chatwire::config::{Report, Surroundings, parse_in};
+use chatwire_protocols::chat::Effort;
+use chatwire_protocols::protocol::{AnswerHead, Protocol, Upstream};
+
+fn environment(name: &str) -> Option<String> {
+    let value = match name {
+        "A_KEY" => "CANARY-A\n",
+        "BLANK_API_KEY" => "  ",
+        "BROKEN_API_KEY" => "CANARY\nCANARY",
+        "TENANT" => "CANARY-TENANT",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+fn parse_with(protocols: &'static [&'static Protocol], name: &str, text: &str) -> Result<Plan, Report> {
+    parse_in(name, text, Surroundings { protocols, env: &environment, folder: Path::new("fixtures/config") })
+}
+
+fn good(text: &str) -> Plan {
+    parse_with(protocols::STAND_INS, "gateway.toml", text).unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn bad(text: &str) -> String {
+    match parse_with(protocols::STAND_INS, "gateway.toml", text) {
+        Ok(_) => panic!("no mistake was found in\n{text}"),
+        Err(report) => report.to_string(),
+    }
+}
+
+fn fixtures() -> Vec<PathBuf> {
+    let files = fs::read_dir("fixtures/config").unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_wrong_configuration_gives_its_report() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut wrong = Vec::new();
+    for path in fixtures() {
+        let text = fs::read_to_string(&path).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let report = parse_with(protocols::STAND_INS, name, &text).err();
+        let report = report.unwrap_or_else(|| panic!("no mistake was found in {name}")).to_string();
+        let beside = path.with_extension("txt");
+        if bless {
+            fs::write(&beside, &report).unwrap();
+        } else if fs::read_to_string(&beside).unwrap_or_default() != report {
+            wrong.push(format!("{name} gives\n{report}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\nBLESS=1 takes these as right", wrong.join("\n"));
+}
+
+#[test]
+fn no_report_shows_a_secret() {
+    let mut seen = 0;
+    for path in fixtures() {
+        let text = fs::read_to_string(&path).unwrap();
+        let Err(report) = parse_with(protocols::STAND_INS, "gateway.toml", &text) else { continue };
+        seen += usize::from(text.contains("CANARY"));
+        for shown in [report.render(false), report.render(true), format!("{report:?}")] {
+            assert!(!shown.contains("CANARY"), "{}:\n{shown}", path.display());
+        }
+    }
+    assert!(seen >= 2, "the fixtures with secrets are gone");
+}
+
+#[test]
+fn an_empty_file_is_a_gateway_without_routes() {
+    let plan = good("");
+    assert_eq!(plan.server.listen, "127.0.0.1:8000".parse().unwrap());
+    assert_eq!((plan.server.max_body, plan.server.max_head, plan.server.max_connections), (1 << 20, 64 << 10, 1024));
+    assert!(plan.routes.is_empty() && plan.models.is_empty());
+}
+
+const FULL: &str = r#"
+[server]
+listen = "[::1]:0"
+max_body = "2MiB"
+max_head = 4096
+head_timeout = "500ms"
+body_timeout = "1m30s"
+drain = "0s"
+max_connections = 7
+
+[providers.openai]
+protocol = "openai-compatible"
+api_key = { env = "A_KEY" }
+headers = { X-Tenant = { env = "TENANT" }, x-plain = "plain" }
+timeouts = { connect = "1s", first_byte = "2s" }
+options = { preset = "deepseek", strict = true, retries = 3 }
+
+[providers.unused]
+protocol = "anthropic"
+api_key = { env = "NOT_SET" }
+
+[providers.replay]
+protocol = "anthropic"
+replay = { folder = ".", pace = "0ms" }
+
+[models.chat-model]
+targets = ["openai/vendor/gpt-4o", "replay/claude"]
+aliases = ["gpt-4o"]
+defaults = { max_tokens = 100, temperature = 1, reasoning = "off" }
+extra = { seed = 7, nested = { list = [1, 2.5, true, "x"] } }
+
+[models.other]
+targets = ["replay/other"]
+
+[tools.get_weather]
+description = "The weather."
+parameters = { type = "object", properties = { zone = {}, area = {} } }
+approval = true
+fixed = { result = { temperature = 21 } }
+
+[tools.get_location]
+page = {}
+
+[[routes]]
+path = "/api/chat"
+protocol = "vercel-auto"
+model = "gpt-4o"
+models = ["other"]
+force_model = true
+tools = ["get_location", "get_weather"]
+max_steps = 3
+system = "Be brief."
+keep_alive = false
+turn_timeout = "1m"
+cors = { origins = ["https://Chat.Example.com/", "http://localhost:3000"], credentials = true, exposed = ["X-Turn"] }
+
+[[routes]]
+path = "/plain"
+protocol = "callback-sse"
+"#;
+
+#[test]
+fn a_full_configuration_resolves_providers_and_models() {
+    let plan = good(FULL);
+    assert_eq!(plan.models.keys().collect::<Vec<_>>(), ["chat-model", "gpt-4o", "other"]);
+    let model = &plan.models["gpt-4o"];
+    assert_eq!(model.name, "chat-model");
+    assert_eq!((model.defaults.max_tokens, model.defaults.temperature), (Some(100), Some(1.0)));
+    assert_eq!(model.defaults.reasoning, Some(Effort::Off));
+    let [first, second] = model.targets.as_slice() else { panic!("two targets") };
+    assert_eq!((first.model.as_str(), second.model.as_str()), ("vendor/gpt-4o", "claude"));
+    assert_eq!(serde_json::to_string(&first.extra).unwrap(), r#"{"seed":7,"nested":{"list":[1,2.5,true,"x"]}}"#);
+    let provider = &first.provider;
+    assert_eq!((provider.name.as_str(), provider.protocol.name), ("openai", "openai-chat"));
+    assert!(matches!(&provider.source, Source::Http(url) if url == "https://api.openai.example/v1"));
+    assert_eq!(provider.key.as_ref().unwrap().expose(), "CANARY-A", "blanks around a key are dropped");
+    let headers: Vec<_> = provider.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(headers, [("x-tenant", "CANARY-TENANT"), ("x-plain", "plain")]);
+    assert_eq!(provider.timeouts.connect, Duration::from_secs(1));
+    assert_eq!(provider.timeouts.idle, Duration::from_secs(60));
+    assert!(matches!(&second.provider.source, Source::Replay { folder: Some(_), pace: Some(Duration::ZERO) }));
+}
+
+#[test]
+fn a_full_configuration_resolves_server_routes_and_tools() {
+    let plan = good(FULL);
+    assert_eq!(plan.server.listen, "[::1]:0".parse().unwrap());
+    assert_eq!(plan.server.body_timeout, Duration::from_secs(90));
+    assert_eq!((plan.server.drain, plan.server.max_connections), (Duration::ZERO, 7));
+    let [route, plain] = plan.routes.as_slice() else { panic!("two routes") };
+    assert_eq!((route.path.as_str(), route.protocol.name), ("/api/chat", "vercel-auto"));
+    assert!(route.force_model && route.keep_alive.is_none());
+    assert_eq!(route.model.as_ref().unwrap().name, "chat-model");
+    assert_eq!(route.models.keys().collect::<Vec<_>>(), ["gpt-4o", "other"], "the default may be asked for");
+    assert_eq!((route.max_steps, route.system.as_deref()), (3, Some("Be brief.")));
+    assert!(matches!(&route.cors.origins, Origins::List(list)
+        if list == &["https://chat.example.com", "http://localhost:3000"]));
+    assert_eq!((route.cors.credentials, route.cors.exposed.clone()), (true, vec!["x-turn".to_owned()]));
+    assert_eq!(route.cors.headers, ["authorization"]);
+    let [location, weather] = route.tools.as_slice() else { panic!("two tools") };
+    assert!(matches!(location.kind, ToolKind::Page) && !location.approval);
+    assert!(matches!(&weather.kind, ToolKind::Fixed(result) if result["temperature"] == 21) && weather.approval);
+    assert_eq!(
+        weather.parameters.to_string(),
+        r#"{"type":"object","properties":{"zone":{},"area":{}}}"#,
+        "a schema keeps the order of the file"
+    );
+    assert_eq!(plain.models.len(), 3);
+    assert_eq!((plain.keep_alive, plain.max_steps), (Some(Duration::from_secs(15)), 8));
+    assert!(matches!(plain.cors.origins, Origins::None));
+}
+
+#[test]
+fn options_reach_the_protocol() {
+    let plan = good(FULL);
+    let targets = &plan.models["chat-model"].targets;
+    // A stand-in tells its options as the text of its failures.
+    let options_of = |upstream: &dyn Upstream| upstream.failure(&AnswerHead::default(), b"").message;
+    let given = options_of(&*targets[0].provider.upstream);
+    assert!(["deepseek", "strict", "retries"].iter().all(|word| given.contains(word)), "{given}");
+    let given = options_of(&*targets[1].provider.upstream);
+    assert!(!given.contains("deepseek"), "{given}");
+}
+
+#[test]
+fn a_key_comes_from_a_file_beside_the_configuration() {
+    let folder = std::env::temp_dir().join(format!("chatwire-config-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("key"), "from-file\n").unwrap();
+    let text = "[providers.a]\nprotocol = \"anthropic\"\napi_key = { file = \"key\" }\n\
+                [models.m]\ntargets = [\"a/b\"]";
+    let surroundings = Surroundings { protocols: protocols::STAND_INS, env: &environment, folder: &folder };
+    let plan = parse_in("gateway.toml", text, surroundings);
+    fs::remove_dir_all(&folder).unwrap();
+    let plan = plan.unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(plan.models["m"].targets[0].provider.key.as_ref().unwrap().expose(), "from-file");
+}
+
+#[test]
+fn a_mistake_at_the_end_of_a_file_without_a_newline_is_shown() {
+    let report = bad("[server]\nlisten =");
+    assert!(report.contains("gateway.toml:2:"), "{report}");
+}
+
+#[test]
+fn the_default_configuration_is_right_and_uses_no_real_provider() {
+    let text = fs::read_to_string("gateway.toml").unwrap();
+    let plan = parse_with(protocols::registry(), "gateway.toml", &text).unwrap_or_else(|report| panic!("{report}"));
+    for model in plan.models.values() {
+        assert!(model.targets.iter().all(|target| matches!(target.provider.source, Source::Replay { .. })));
+    }
+    let expected = fs::read_to_string("fixtures/config/gateway.routes").unwrap_or_default();
+    let table = chatwire::cli::routes::table(&plan);
+    if std::env::var_os("BLESS").is_some() {
+        fs::write("fixtures/config/gateway.routes", &table).unwrap();
+    } else {
+        assert_eq!(table, expected);
+    }
+}
+
+#[test]
+fn every_target_that_the_default_configuration_proposes_is_right() {
+    let text = fs::read_to_string("gateway.toml").unwrap();
+    let replayed = text.lines().filter(|line| !line.starts_with("targets = "));
+    let mut proposed = BTreeSet::new();
+    for line in replayed.clone().filter_map(|line| line.strip_prefix("# targets = ")) {
+        proposed.insert(line.to_owned());
+    }
+    assert!(proposed.len() >= 4, "{proposed:?}");
+    for targets in proposed {
+        let text = text.replacen("targets = [\"replay-openai/gpt-4o\"]", &format!("targets = {targets}"), 1);
+        let surroundings =
+            Surroundings { protocols: protocols::registry(), env: &|_| Some("key".to_owned()), folder: Path::new("") };
+        let plan = parse_in("gateway.toml", &text, surroundings).unwrap_or_else(|report| panic!("{report}"));
+        assert!(
+            plan.models["chat-model"].targets.iter().all(|target| matches!(target.provider.source, Source::Http(_)))
+        );
+    }
+}
+
+#[test]
+fn any_damage_to_a_file_gives_a_plan_or_a_report() {
+    let default = fs::read_to_string("gateway.toml").unwrap();
+    damage(&default, protocols::registry());
+    damage(FULL, protocols::STAND_INS);
+}
+
+fn damage(text: &str, protocols: &'static [&'static Protocol]) {
+    let try_it = |text: &str| {
+        if let Err(report) = parse_with(protocols, "gateway.toml", text) {
+            assert!(!report.is_empty());
+            let shown = report.to_string();
+            assert!(shown.contains("error: ") && shown.contains("gateway.toml:"), "{shown}");
+        }
+    };
+    for place in (0..text.len()).step_by(31) {
+        try_it(text.get(..place).unwrap_or_default());
+        for damage in ["\"", "=", "\u{e9}", "]", "\n", "\r", "\'\'\'", "\u{0}", "{"] {
+            if let (Some(before), Some(behind)) = (text.get(..place), text.get(place + 1..)) {
+                try_it(&format!("{before}{damage}{behind}"));
+            }
+        }
+    }
+}
