@@ -122,6 +122,10 @@ impl Answer {
 
     fn dispatch(&mut self, kind: &str, event: &wire::Event<'_>, data: &str, out: &mut Vec<Event>) -> Done {
         match kind {
+            "response.created" if !self.items.is_empty() => {
+                let message = "another response began inside this one";
+                return Err(Failure::boxed(FailureKind::Malformed, message));
+            }
             "response.created" | "response.in_progress" | "response.queued" => {
                 self.name(&event.response.parse().unwrap_or_default());
                 self.begin(out);

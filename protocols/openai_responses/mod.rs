@@ -10,6 +10,8 @@ mod input;
 mod items;
 mod outputs;
 mod request;
+#[cfg(test)]
+mod tests;
 mod text;
 mod wire;
 
