@@ -155,6 +155,8 @@ impl Items {
                 Body::Hosted(hosted) => hosted.cut(&mut self.blocks, out),
             }
         }
+        // What a late event has begun again behind its item's end.
+        self.blocks.end_all(whole, out);
         Ok(())
     }
 

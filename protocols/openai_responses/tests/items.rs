@@ -209,3 +209,11 @@ fn reasoning_without_text_is_an_empty_block_that_carries_its_item() {
         assert_eq!(reasoning[0].2.unwrap()["encrypted_content"], "late");
     }
 }
+
+#[test]
+fn text_behind_the_end_of_its_item_is_a_block_that_ends_too() {
+    let done = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"message","content":[]}}"#;
+    let whole = r#"{"type":"response.output_text.done","output_index":0,"content_index":0,"text":"xyz"}"#;
+    assert_eq!(decode(&stream(&[done, &text("\"x\"")])).answer.text(), "x");
+    assert_eq!(decode(&stream(&[&text("\"x\""), done, whole])).answer.text(), "xyz");
+}
