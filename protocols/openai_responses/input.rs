@@ -220,29 +220,33 @@ impl Input {
     }
 
     fn hosted(&mut self, call: &CallPart, behind: &[Part]) {
-        let Some(Value::Object(item)) = opaque(&call.marks, NAME, "item") else {
-            if !matches!(&call.kind, ToolKind::Other(kind) if kind == "mcp_list_tools") {
-                self.warn("provider-call-dropped", "a call that another provider ran was left out");
-            }
-            self.reasoning.clear();
-            return;
-        };
-        if call.kind == ToolKind::Other("mcp_approval_request".into()) {
+        let item = opaque(&call.marks, NAME, "item").and_then(Value::as_object);
+        if call.kind.name() == "mcp_approval_request" {
             return self.approval(call, item);
         }
-        match hosted_item(item, call, result_of(call, behind), image_of(call, behind)) {
+        let sent = item.and_then(|item| hosted_item(item, call, result_of(call, behind), image_of(call, behind)));
+        match sent {
             Some(item) => self.push(item),
-            None => self.reasoning.clear(),
+            None => {
+                if item.is_none() && call.kind.name() != "mcp_list_tools" {
+                    self.warn("provider-call-dropped", "a call that another provider ran was left out");
+                }
+                self.reasoning.clear();
+            }
         }
     }
 
-    /// A request for approval goes back with its answer; without one, neither can.
-    fn approval(&mut self, call: &CallPart, item: &Map<String, Value>) {
-        let Some((approval, approved)) = call.approval.as_ref().and_then(|asked| Some((asked, asked.approved?))) else {
+    /// A request for approval goes back with its answer; without one, neither can. A provider that stores its answers
+    /// knows the request.
+    fn approval(&mut self, call: &CallPart, item: Option<&Map<String, Value>>) {
+        let answered = call.approval.as_ref().and_then(|asked| Some((asked, asked.approved?)));
+        let Some((approval, approved)) = answered.filter(|_| self.stored || item.is_some()) else {
             self.reasoning.clear();
-            return self.warn("approval-dropped", "a request for approval that nobody answered was left out");
+            return self.warn("approval-dropped", "a request for approval without its answer was left out");
         };
-        self.push(Value::Object(item.clone()));
+        if let Some(item) = item {
+            self.push(Value::Object(item.clone()));
+        }
         let mut answer = json!({
             "type": "mcp_approval_response",
             "approval_request_id": approval.id,
@@ -251,7 +255,7 @@ impl Input {
         if let Some(reason) = &approval.reason {
             answer["reason"] = reason.as_str().into();
         }
-        self.items.push(answer);
+        self.push(answer);
     }
 
     fn warn(&mut self, code: &'static str, message: &str) {

@@ -351,6 +351,14 @@ fn an_approval_goes_back_with_its_request_and_an_open_one_not_at_all() {
     assert!(warnings.is_empty());
     let (body, warnings) = build(&asked(None));
     assert_eq!((body["input"].as_array().unwrap().len(), warnings), (1, vec!["approval-dropped"]));
+
+    let mut unmarked = asked(Some(true));
+    if let Part::ToolCall(call) = &mut unmarked.messages[0].parts[0] {
+        call.marks.clear();
+    }
+    assert_eq!(build(&unmarked).1, ["approval-dropped"]);
+    let (body, warnings) = build_with(r#"{"store":true}"#, &unmarked, &Value::Null);
+    assert_eq!((&body["input"][0]["approve"], warnings.len()), (&true.into(), 0));
 }
 
 #[test]
