@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::event::StepEnd;
+
 /// A provider's failure, or our own, as it ends a turn.
 #[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
 #[error("{}: {message}", kind.label())]
@@ -27,12 +29,15 @@ pub struct Failure {
     pub type_: Option<String>,
     /// The provider's code: a string or a number.
     pub code: Option<Value>,
+    /// What is known of the model call that failed: its tokens count, although it failed (corner cases 47 and 145).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<Box<StepEnd>>,
 }
 
 impl Failure {
     /// A failure with a full text and nothing else known.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, status: None, retry_after: None, message: message.into(), type_: None, code: None }
+        Self { kind, status: None, retry_after: None, message: message.into(), type_: None, code: None, step: None }
     }
 
     /// The same behind a pointer, as it travels in results and events.

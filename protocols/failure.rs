@@ -44,7 +44,7 @@ pub fn from_value(value: &Value, status: Option<u16>) -> Failure {
         None => String::new(),
     };
     let kind = classify(status, type_.as_deref().unwrap_or(""), &code_text, &message);
-    Failure { kind, status, retry_after: None, message, type_, code }
+    Failure { kind, status, retry_after: None, message, type_, code, step: None }
 }
 
 /// Tells the kind of a failure from all that is known of it.

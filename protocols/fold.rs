@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::chat::{CallPart, Message, Part, ResultPart, Role, citations};
 use crate::error::{Failure, FailureKind};
 use crate::event::{
-    BlockId, BlockKind, CancelledBy, Citation, Data, Event, File, Finish, Mark, Runs, Text, ToolCall, ToolKind,
-    ToolResult, Usage,
+    BlockId, BlockKind, CancelledBy, Citation, Data, Event, File, Finish, Mark, Runs, StepEnd, Text, ToolCall,
+    ToolKind, ToolResult, Usage,
 };
 use crate::wire::json::Arguments;
 
@@ -147,15 +147,14 @@ impl Answer {
                 }
             }
             Event::Data(data) if data.keep => self.keep(data),
-            Event::StepEnd(end) => {
-                self.finish = Some(end.finish.clone());
-                let raw = end.usage.raw.clone();
-                self.usage.add(&end.usage);
-                self.usage.raw = raw;
-                self.name(end.response.as_ref(), end.model.as_ref());
-            }
+            Event::StepEnd(end) => self.end_step(end),
             Event::TurnEnd(_) => self.end = Some(End::Complete),
-            Event::Failed(failure) => self.end = Some(End::Failed(failure.clone())),
+            Event::Failed(failure) => {
+                if let Some(step) = &failure.step {
+                    self.end_step(step);
+                }
+                self.end = Some(End::Failed(failure.clone()));
+            }
             Event::Cancelled { by } => self.end = Some(End::Cancelled(*by)),
             Event::TurnStart { .. }
             | Event::ToolStart { .. }
@@ -277,8 +276,8 @@ impl Answer {
             Some(End::Cancelled(_)) => ("cancelled", Value::Null),
             None => ("truncated", Value::Null),
         };
-        let complete = outcome == "complete";
-        let finish = self.finish.as_ref().filter(|_| complete);
+        let finish = self.finish.as_ref().filter(|_| outcome == "complete" || outcome == "error");
+        let reason = if outcome == "error" { Some("error") } else { finish.map(|finish| finish.reason.name()) };
         json!({
             "outcome": outcome,
             "error": error,
@@ -292,10 +291,18 @@ impl Answer {
             "citations": self.citations().into_iter().map(citation_json).collect::<Vec<_>>(),
             "images": self.pieces.iter().filter(|piece| matches!(piece, Piece::File(_))).count(),
             "finish_reason": finish.and_then(|finish| finish.raw.clone()),
-            "finish": finish.map(|finish| finish.reason.name()),
+            "finish": reason,
             "usage": usage_json(&self.usage),
             "usage_raw": self.usage.raw,
         })
+    }
+
+    fn end_step(&mut self, end: &StepEnd) {
+        self.finish = Some(end.finish.clone());
+        let raw = end.usage.raw.clone();
+        self.usage.add(&end.usage);
+        self.usage.raw = raw;
+        self.name(end.response.as_ref(), end.model.as_ref());
     }
 
     fn name(&mut self, response: Option<&Text>, model: Option<&Text>) {
