@@ -29,6 +29,10 @@ pub struct Failure {
     pub type_: Option<String>,
     /// The provider's code: a string or a number.
     pub code: Option<Value>,
+    /// More than a sentence, where the provider says more: what the model wrote and a provider would not pass on, for
+    /// the log or for a loop that feeds it back (corner case 60). Never for a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// What is known of the model call that failed: its tokens count, although it failed (corner cases 47 and 145).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<Box<StepEnd>>,
@@ -37,7 +41,16 @@ pub struct Failure {
 impl Failure {
     /// A failure with a full text and nothing else known.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, status: None, retry_after: None, message: message.into(), type_: None, code: None, step: None }
+        Self {
+            kind,
+            status: None,
+            retry_after: None,
+            message: message.into(),
+            type_: None,
+            code: None,
+            detail: None,
+            step: None,
+        }
     }
 
     /// The same behind a pointer, as it travels in results and events.

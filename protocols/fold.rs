@@ -371,7 +371,9 @@ fn tool_parts(tool: &ToolPiece, said: &mut Vec<Part>, results: &mut Vec<Part>) {
 }
 
 fn call_json(tool: &ToolPiece) -> Value {
-    let arguments = tool.arguments();
+    // Shown as the provider wrote it: `null` is valid, and no arguments to whoever runs the call.
+    let as_written = |read: Value| if tool.arguments.trim() == "null" { Value::Null } else { read };
+    let arguments = tool.arguments().map(as_written);
     json!({
         "kind": tool.call.kind.name(),
         "id": tool.call.id,

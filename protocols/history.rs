@@ -97,7 +97,8 @@ fn has_content(part: &Part) -> bool {
     }
 }
 
-fn warn(warnings: &mut Vec<Warning>, code: &'static str, message: &str) {
+/// Adds a warning, once for each code.
+pub fn warn(warnings: &mut Vec<Warning>, code: &'static str, message: &str) {
     if !warnings.iter().any(|warning| warning.code == code) {
         warnings.push(Warning { code, message: message.to_owned() });
     }
