@@ -13,6 +13,8 @@ pub mod anthropic;
 pub mod blocks;
 pub mod callback_sse;
 pub mod chat;
+#[cfg(test)]
+mod cuts;
 pub mod error;
 pub mod event;
 pub mod failure;

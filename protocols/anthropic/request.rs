@@ -1,0 +1,638 @@
+//! Builds the request of `/v1/messages` (upstream notes 4.1).
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value, json};
+
+use super::history::{Conversation, Turn};
+use super::names::{ANSWER_TOOL, fits, tool_name};
+use crate::chat::{ChatRequest, Effort, Format, ToolChoice, ToolSpec};
+use crate::error::CallerError;
+use crate::event::Warning;
+use crate::history::{tidy, warn};
+use crate::protocol::{Target, UpstreamRequest};
+use crate::wire::merge::merge;
+
+/// Members that the page's own parameters may not replace.
+const OURS: [&str; 3] = ["model", "messages", "stream"];
+
+/// The smallest budget for thoughts that the API takes, in tokens.
+const LEAST_BUDGET: u64 = 1024;
+
+const AS_JSON: &str = "Answer with one JSON object and nothing else: no other words, no code fence.";
+
+/// What the configuration says of a provider.
+#[derive(Debug)]
+pub(super) struct RequestOptions {
+    /// The API version.
+    pub(super) version: String,
+    /// Beta features, separated by commas.
+    pub(super) beta: Option<String>,
+    /// The answer's bound in tokens where the page sets none: the API wants one.
+    pub(super) max_tokens: u64,
+    pub(super) thinking: Thinking,
+    pub(super) structured: Structured,
+    /// How long the provider keeps what is marked for its cache; `None` marks nothing.
+    pub(super) cache: Option<String>,
+}
+
+/// How thinking is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thinking {
+    /// By a number of tokens, as models up to a generation take it.
+    Budget,
+    /// By a word, as later ones do.
+    Adaptive,
+    /// Not at all.
+    Nothing,
+}
+
+/// How an answer is held to a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Structured {
+    /// By the API.
+    Native,
+    /// By a tool that the model must call, for models that know no other way.
+    Tool,
+}
+
+/// Builds the request.
+pub(super) fn build(
+    chat: &ChatRequest,
+    target: &Target<'_>,
+    options: &RequestOptions,
+) -> Result<UpstreamRequest, CallerError> {
+    let mut warnings = Vec::new();
+    let messages = tidy(chat, &mut warnings);
+    let conversation = Conversation::of(&messages, &mut warnings);
+    if conversation.turns.is_empty() {
+        return Err(CallerError::invalid("messages", "must hold at least one message of the user with content"));
+    }
+    let mut builder = Builder { chat, options, conversation, body: Map::new(), warnings };
+    builder.fill(target.model);
+    let Builder { mut body, conversation, warnings, .. } = builder;
+    let mut own = chat.settings.provider.clone();
+    own.retain(|key, _| !OURS.contains(&key.as_str()));
+    merge(&mut body, &own);
+    if let Some(extra) = target.extra {
+        merge(&mut body, extra);
+    }
+    let body = serde_json::to_vec(&Body { members: &body, turns: &conversation.turns })
+        .map_err(|error| CallerError::invalid("", format!("cannot be written as JSON: {error}")))?;
+    let mut headers = vec![("anthropic-version", options.version.clone())];
+    headers.extend(options.beta.iter().map(|beta| ("anthropic-beta", beta.clone())));
+    Ok(UpstreamRequest { url: url(target), headers, body, warnings })
+}
+
+/// `/v1/messages` below the base, which people give bare, with `/v1`, or whole.
+fn url(target: &Target<'_>) -> String {
+    let base = target.base_url.split('?').next().unwrap_or_default().trim_end_matches('/');
+    let missing = ["/v1/messages", "/v1"].iter().find(|end| base.ends_with(*end));
+    match missing {
+        Some(&"/v1/messages") => target.base_url.to_owned(),
+        Some(_) => target.url("messages"),
+        None => target.url("v1/messages"),
+    }
+}
+
+/// The body: the turns stand apart, because argument text goes in as it was written.
+struct Body<'a> {
+    members: &'a Map<String, Value>,
+    turns: &'a [Turn],
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.members.len()))?;
+        for (key, value) in self.members {
+            if key == "messages" && value.is_null() {
+                map.serialize_entry(key, self.turns)?;
+            } else {
+                map.serialize_entry(key, value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+struct Builder<'a> {
+    chat: &'a ChatRequest,
+    options: &'a RequestOptions,
+    conversation: Conversation,
+    body: Map<String, Value>,
+    warnings: Vec<Warning>,
+}
+
+impl Builder<'_> {
+    fn fill(&mut self, model: &str) {
+        self.put("model", model.into());
+        self.put("max_tokens", self.chat.settings.max_tokens.unwrap_or(self.options.max_tokens).into());
+        let instruction = self.put_format();
+        self.put_system(instruction.as_deref());
+        self.put("messages", Value::Null);
+        self.put("stream", true.into());
+        self.put_tools();
+        let thinks = self.put_thinking();
+        self.put_sampling(thinks);
+        self.put_cache_marks();
+    }
+
+    fn put(&mut self, key: &str, value: Value) {
+        self.body.insert(key.to_owned(), value);
+    }
+
+    fn warn(&mut self, code: &'static str, message: &str) {
+        warn(&mut self.warnings, code, message);
+    }
+
+    /// The schema of the answer, if it has one that is sent as a tool: that must be an object's.
+    fn answer_schema(&self) -> Option<&Value> {
+        match &self.chat.settings.format {
+            Format::Schema { schema, .. } if self.options.structured == Structured::Tool => {
+                Some(schema).filter(|schema| schema.get("type").is_none_or(|kind| kind == "object"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Puts the form of the answer; what cannot be put is an instruction (upstream notes 6.5).
+    fn put_format(&mut self) -> Option<String> {
+        match &self.chat.settings.format {
+            Format::Text => None,
+            Format::Json => Some(AS_JSON.to_owned()),
+            Format::Schema { schema, .. } if self.options.structured == Structured::Native => {
+                self.put("output_config", json!({"format": {"type": "json_schema", "schema": schema}}));
+                None
+            }
+            Format::Schema { .. } if self.answer_schema().is_some() => None,
+            Format::Schema { schema, .. } => {
+                Some(format!("Answer with JSON that fits this JSON Schema, and with nothing else: {schema}"))
+            }
+        }
+    }
+
+    fn put_system(&mut self, instruction: Option<&str>) {
+        let system: Vec<&str> = self.conversation.system.iter().map(String::as_str).chain(instruction).collect();
+        if !system.is_empty() {
+            let text = system.join("\n\n");
+            self.put("system", text.into());
+        }
+    }
+
+    fn put_tools(&mut self) {
+        let mut tools: Vec<Value> = self.chat.tools.iter().map(tool).collect();
+        if self.chat.tools.iter().any(|tool| !fits(&tool.name)) {
+            self.warn("tool-name-changed", "a tool's name is longer than the API takes: it was cut");
+        }
+        if let Some(schema) = self.answer_schema() {
+            tools.push(json!({
+                "name": ANSWER_TOOL,
+                "description": "Gives the answer. Call this once, at the end.",
+                "input_schema": object_schema(schema),
+            }));
+        }
+        let offered = !tools.is_empty();
+        if !offered {
+            // The API refuses a history with calls of tools that it is not told of (corner case 171).
+            let called = self.conversation.called();
+            tools.extend(called.iter().map(|name| json!({"name": name, "input_schema": {"type": "object"}})));
+        }
+        if tools.is_empty() {
+            return;
+        }
+        self.put("tools", tools.into());
+        let choice = if offered { self.tool_choice() } else { Some(json!({"type": "none"})) };
+        if let Some(choice) = choice {
+            self.put("tool_choice", choice);
+        }
+    }
+
+    fn tool_choice(&self) -> Option<Value> {
+        let choice = &self.chat.tool_choice;
+        let mut said = match choice {
+            _ if self.answer_schema().is_some() => {
+                if self.chat.tools.is_empty() || *choice == ToolChoice::None {
+                    json!({"type": "tool", "name": ANSWER_TOOL})
+                } else {
+                    json!({"type": "any"})
+                }
+            }
+            ToolChoice::Auto if self.chat.parallel_tools == Some(false) => json!({"type": "auto"}),
+            ToolChoice::Auto => return None,
+            ToolChoice::None => return Some(json!({"type": "none"})),
+            ToolChoice::Required => json!({"type": "any"}),
+            ToolChoice::Named(name) => json!({"type": "tool", "name": tool_name(name)}),
+        };
+        if self.chat.parallel_tools == Some(false) {
+            said["disable_parallel_tool_use"] = true.into();
+        }
+        Some(said)
+    }
+
+    /// True if a tool must be called: the API does not think then.
+    fn is_forced(&self) -> bool {
+        let choice = self.body.get("tool_choice").and_then(|choice| choice.get("type")).and_then(Value::as_str);
+        matches!(choice, Some("any" | "tool"))
+    }
+
+    /// Asks for thoughts (upstream notes 6.4); says whether the model will think.
+    fn put_thinking(&mut self) -> bool {
+        let Some(effort) = self.chat.settings.reasoning else { return false };
+        let by = self.options.thinking;
+        if effort == Effort::Off {
+            if by != Thinking::Nothing {
+                self.put("thinking", json!({"type": "disabled"}));
+            }
+            return false;
+        }
+        if by == Thinking::Nothing {
+            self.warn("setting-dropped", "this provider is configured not to be asked for thinking");
+            return false;
+        }
+        if self.is_forced() {
+            self.warn("thinking-dropped", "the API does not think where it must call a tool");
+            return false;
+        }
+        if by == Thinking::Budget {
+            return self.put_budget(effort);
+        }
+        self.put("thinking", json!({"type": "adaptive"}));
+        self.body.entry("output_config").or_insert_with(|| json!({}))["effort"] = word(effort).into();
+        true
+    }
+
+    /// A budget is part of the answer's bound. Where the page sets that, a quarter of it stays for the answer; where
+    /// it does not, the budget comes on top.
+    fn put_budget(&mut self, effort: Effort) -> bool {
+        if self.conversation.goes_on_without_thoughts() {
+            self.warn("thinking-dropped", "the API does not begin to think in the middle of a tool loop");
+            return false;
+        }
+        let mut budget = effort.budget().max(LEAST_BUDGET);
+        match self.chat.settings.max_tokens {
+            Some(bound) if bound <= LEAST_BUDGET => {
+                self.warn("thinking-dropped", "the answer's bound leaves no room for thinking");
+                return false;
+            }
+            Some(bound) => budget = budget.min(bound - bound / 4).max(LEAST_BUDGET),
+            None => self.put("max_tokens", (self.options.max_tokens + budget).into()),
+        }
+        self.put("thinking", json!({"type": "enabled", "budget_tokens": budget}));
+        true
+    }
+
+    fn put_sampling(&mut self, thinks: bool) {
+        let settings = &self.chat.settings;
+        let (mut temperature, mut top_p, mut top_k) = (settings.temperature, settings.top_p, settings.top_k);
+        if thinks && (temperature.is_some_and(|value| value != 1.0) || top_k.is_some()) {
+            self.warn("setting-dropped", "temperature and top_k cannot be set where the model thinks");
+            (temperature, top_k) = (None, None);
+        }
+        if thinks && top_p.is_some_and(|value| value < 0.95) {
+            self.warn("setting-dropped", "top_p cannot be below 0.95 where the model thinks");
+            top_p = None;
+        }
+        if temperature.is_some() && top_p.is_some() {
+            self.warn("setting-dropped", "temperature and top_p cannot both be set: top_p was left out");
+            top_p = None;
+        }
+        if temperature.is_some_and(|value| value > 1.0) {
+            self.warn("setting-changed", "temperature goes up to 1 here");
+            temperature = Some(1.0);
+        }
+        let members = [
+            ("temperature", temperature.map(Value::from)),
+            ("top_p", top_p.map(Value::from)),
+            ("top_k", top_k.map(Value::from)),
+            ("metadata", settings.user.as_ref().map(|user| json!({"user_id": user}))),
+        ];
+        for (key, value) in members {
+            if let Some(value) = value {
+                self.put(key, value);
+            }
+        }
+        self.put_stops();
+        let unknown =
+            settings.seed.is_some() || settings.presence_penalty.is_some() || settings.frequency_penalty.is_some();
+        if unknown {
+            self.warn("setting-dropped", "seed and penalties are not known here");
+        }
+    }
+
+    fn put_stops(&mut self) {
+        let all = &self.chat.settings.stop;
+        let stops: Vec<Value> =
+            all.iter().filter(|stop| !stop.trim().is_empty()).map(|stop| stop.as_str().into()).collect();
+        if stops.len() < all.len() {
+            self.warn("setting-dropped", "a stop sequence of nothing but whitespace was left out");
+        }
+        if !stops.is_empty() {
+            self.put("stop_sequences", stops.into());
+        }
+    }
+
+    /// Marks what the next request will repeat: the instructions, or else the tools, and the last two turns of the
+    /// user. The API takes four marks at most.
+    fn put_cache_marks(&mut self) {
+        let mark = match self.options.cache.as_deref() {
+            None => return,
+            Some("5m") => json!({"type": "ephemeral"}),
+            Some(time) => json!({"type": "ephemeral", "ttl": time}),
+        };
+        if let Some(system) = self.body.get_mut("system") {
+            let text = system.take();
+            *system = json!([{"type": "text", "text": text, "cache_control": mark}]);
+        } else if let Some(tool) =
+            self.body.get_mut("tools").and_then(Value::as_array_mut).and_then(|tools| tools.last_mut())
+        {
+            tool["cache_control"] = mark.clone();
+        }
+        for turn in self.conversation.turns.iter_mut().rev().filter(|turn| turn.is_user()).take(2) {
+            turn.mark_for_cache(&mark);
+        }
+    }
+}
+
+fn tool(tool: &ToolSpec) -> Value {
+    let mut said = Map::new();
+    said.insert("name".to_owned(), tool_name(&tool.name).into());
+    if let Some(description) = tool.description.as_deref().filter(|text| !text.is_empty()) {
+        said.insert("description".to_owned(), description.into());
+    }
+    said.insert("input_schema".to_owned(), object_schema(&tool.parameters));
+    if tool.strict == Some(true) {
+        said.insert("strict".to_owned(), true.into());
+    }
+    Value::Object(said)
+}
+
+/// The schema with the `type` that the API insists on.
+fn object_schema(schema: &Value) -> Value {
+    let mut schema = schema.as_object().cloned().unwrap_or_default();
+    schema.entry("type").or_insert_with(|| "object".into());
+    Value::Object(schema)
+}
+
+const fn word(effort: Effort) -> &'static str {
+    match effort {
+        Effort::Minimal => Effort::Low.name(),
+        effort => effort.name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{Message, Role, Settings};
+
+    fn options() -> RequestOptions {
+        RequestOptions {
+            version: "v".to_owned(),
+            beta: None,
+            max_tokens: 5000,
+            thinking: Thinking::Budget,
+            structured: Structured::Native,
+            cache: None,
+        }
+    }
+
+    fn target(base_url: &str) -> Target<'_> {
+        Target { base_url, model: "m", extra: None }
+    }
+
+    fn chat() -> ChatRequest {
+        ChatRequest { messages: vec![Message::text(Role::User, "hi")], ..ChatRequest::default() }
+    }
+
+    fn tools(mut chat: ChatRequest) -> ChatRequest {
+        let tool = |name: &str, parameters: Value| ToolSpec {
+            name: name.into(),
+            description: Some("d".to_owned()),
+            parameters,
+            strict: Some(true),
+        };
+        chat.tools = vec![tool("a.b", json!({"type": "object", "properties": {}})), tool("c", Value::Null)];
+        chat
+    }
+
+    fn built(chat: &ChatRequest, options: &RequestOptions) -> (Value, Vec<&'static str>) {
+        let request = build(chat, &target("https://h"), options).unwrap();
+        let codes = request.warnings.iter().map(|warning| warning.code).collect();
+        (serde_json::from_slice(&request.body).unwrap(), codes)
+    }
+
+    #[test]
+    fn the_smallest_request() {
+        let request = build(&chat(), &target("https://h"), &options()).unwrap();
+        assert_eq!(request.headers, [("anthropic-version", "v".to_owned())]);
+        assert_eq!(
+            String::from_utf8(request.body).unwrap(),
+            r#"{"model":"m","max_tokens":5000,"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]}],"stream":true}"#
+        );
+        let beta = RequestOptions { beta: Some("x,y".to_owned()), ..options() };
+        let headers = build(&chat(), &target("https://h"), &beta).unwrap().headers;
+        assert_eq!(headers[1], ("anthropic-beta", "x,y".to_owned()));
+    }
+
+    #[test]
+    fn the_address_is_found_from_any_base() {
+        for base in ["https://h", "https://h/", "https://h/v1", "https://h/v1/", "https://h/v1/messages"] {
+            assert_eq!(url(&target(base)), "https://h/v1/messages", "{base}");
+        }
+        assert_eq!(url(&target("https://h/anthropic?k=1")), "https://h/anthropic/v1/messages?k=1");
+    }
+
+    #[test]
+    fn instructions_are_joined_and_one_in_the_middle_is_reported() {
+        let mut chat = chat();
+        chat.messages.insert(0, Message::text(Role::System, "one"));
+        chat.messages.insert(1, Message::text(Role::System, "two"));
+        let (body, warnings) = built(&chat, &options());
+        assert_eq!((body["system"].as_str(), warnings), (Some("one\n\ntwo"), vec![]));
+        chat.messages.push(Message::text(Role::System, "three"));
+        let (body, warnings) = built(&chat, &options());
+        assert_eq!((body["system"].as_str(), warnings), (Some("one\n\ntwo\n\nthree"), vec!["system-moved"]));
+    }
+
+    #[test]
+    fn tools_are_said_with_valid_names_and_schemas() {
+        let (body, _) = built(&tools(chat()), &options());
+        assert_eq!(
+            body["tools"],
+            json!([
+                {"name": "a__x2e__b", "description": "d", "input_schema": {"type": "object", "properties": {}}, "strict": true},
+                {"name": "c", "description": "d", "input_schema": {"type": "object"}, "strict": true},
+            ])
+        );
+        assert_eq!(body.get("tool_choice"), None);
+    }
+
+    #[test]
+    fn every_tool_choice_has_its_words() {
+        for (choice, parallel, said) in [
+            (ToolChoice::Auto, None, Value::Null),
+            (ToolChoice::Auto, Some(true), Value::Null),
+            (ToolChoice::Auto, Some(false), json!({"type": "auto", "disable_parallel_tool_use": true})),
+            (ToolChoice::None, Some(false), json!({"type": "none"})),
+            (ToolChoice::Required, None, json!({"type": "any"})),
+            (
+                ToolChoice::Named("a.b".into()),
+                Some(false),
+                json!({"type": "tool", "name": "a__x2e__b", "disable_parallel_tool_use": true}),
+            ),
+        ] {
+            let chat = ChatRequest { tool_choice: choice, parallel_tools: parallel, ..tools(chat()) };
+            assert_eq!(built(&chat, &options()).0["tool_choice"], said);
+            let bare = ChatRequest { tools: Vec::new(), ..chat };
+            assert_eq!(built(&bare, &options()).0["tool_choice"], Value::Null);
+        }
+    }
+
+    fn thinking(effort: Effort, max_tokens: Option<u64>, by: Thinking) -> (Value, Vec<&'static str>) {
+        let mut chat = chat();
+        chat.settings.reasoning = Some(effort);
+        chat.settings.max_tokens = max_tokens;
+        built(&chat, &RequestOptions { thinking: by, ..options() })
+    }
+
+    #[test]
+    fn a_budget_leaves_room_for_the_answer() {
+        for (effort, bound, budget, max_tokens) in [
+            (Effort::Medium, None, 4096, 9096),
+            (Effort::Medium, Some(4000), 3000, 4000),
+            (Effort::Minimal, Some(1025), 1024, 1025),
+            (Effort::Max, Some(60_000), 32768, 60_000),
+        ] {
+            let (body, warnings) = thinking(effort, bound, Thinking::Budget);
+            assert_eq!(body["thinking"], json!({"type": "enabled", "budget_tokens": budget}));
+            assert_eq!((body["max_tokens"].as_u64(), warnings.len()), (Some(max_tokens), 0));
+            assert!(budget < max_tokens);
+        }
+        let (body, warnings) = thinking(Effort::High, Some(1024), Thinking::Budget);
+        assert_eq!((body.get("thinking"), warnings), (None, vec!["thinking-dropped"]));
+    }
+
+    #[test]
+    fn thinking_is_asked_for_as_configured() {
+        let (body, _) = thinking(Effort::Minimal, None, Thinking::Adaptive);
+        assert_eq!(
+            (&body["thinking"], &body["output_config"]),
+            (&json!({"type": "adaptive"}), &json!({"effort": "low"}))
+        );
+        assert_eq!(thinking(Effort::Off, None, Thinking::Budget).0["thinking"], json!({"type": "disabled"}));
+        assert_eq!(thinking(Effort::High, None, Thinking::Nothing).1, ["setting-dropped"]);
+        assert_eq!(thinking(Effort::Off, None, Thinking::Nothing).0.get("thinking"), None);
+    }
+
+    #[test]
+    fn a_forced_call_wins_over_thinking() {
+        let mut chat = ChatRequest { tool_choice: ToolChoice::Required, ..tools(chat()) };
+        chat.settings.reasoning = Some(Effort::High);
+        for by in [Thinking::Budget, Thinking::Adaptive] {
+            let (body, warnings) = built(&chat, &RequestOptions { thinking: by, ..options() });
+            assert_eq!((body.get("thinking"), warnings), (None, vec!["thinking-dropped"]));
+        }
+    }
+
+    fn sampled(settings: Settings) -> (Value, Vec<&'static str>) {
+        built(&ChatRequest { settings, ..chat() }, &options())
+    }
+
+    #[test]
+    fn sampling_is_kept_in_what_the_api_takes() {
+        let (body, warnings) = sampled(Settings {
+            temperature: Some(1.5),
+            top_k: Some(3),
+            stop: vec!["x".to_owned(), " \n".to_owned()],
+            user: Some("u".to_owned()),
+            ..Settings::default()
+        });
+        assert_eq!((&body["temperature"], &body["top_k"]), (&json!(1.0), &json!(3)));
+        assert_eq!((&body["stop_sequences"], &body["metadata"]), (&json!(["x"]), &json!({"user_id": "u"})));
+        assert_eq!(warnings, ["setting-changed", "setting-dropped"]);
+        let (body, warnings) =
+            sampled(Settings { temperature: Some(0.5), top_p: Some(0.5), seed: Some(1), ..Settings::default() });
+        assert_eq!((body.get("top_p"), body.get("seed"), warnings), (None, None, vec!["setting-dropped"]));
+    }
+
+    #[test]
+    fn sampling_gives_way_to_thinking() {
+        let (body, warnings) = sampled(Settings {
+            temperature: Some(0.2),
+            top_p: Some(0.5),
+            top_k: Some(3),
+            reasoning: Some(Effort::Low),
+            ..Settings::default()
+        });
+        assert_eq!((body.get("temperature"), body.get("top_p"), body.get("top_k")), (None, None, None));
+        assert_eq!(warnings, ["setting-dropped"]);
+    }
+
+    fn formatted(format: Format, structured: Structured, chat: ChatRequest) -> Value {
+        let settings = Settings { format, ..Settings::default() };
+        built(&ChatRequest { settings, ..chat }, &RequestOptions { structured, ..options() }).0
+    }
+
+    fn schema(kind: &str) -> Format {
+        Format::Schema { name: "n".to_owned(), description: None, schema: json!({"type": kind}), strict: None }
+    }
+
+    #[test]
+    fn an_answer_is_held_to_a_schema_by_the_api_or_by_a_tool() {
+        let body = formatted(schema("object"), Structured::Native, chat());
+        assert_eq!(body["output_config"], json!({"format": {"type": "json_schema", "schema": {"type": "object"}}}));
+        let body = formatted(schema("object"), Structured::Tool, chat());
+        assert_eq!(body["tools"][0]["name"], ANSWER_TOOL);
+        assert_eq!(body["tools"][0]["input_schema"], json!({"type": "object"}));
+        assert_eq!(body["tool_choice"], json!({"type": "tool", "name": ANSWER_TOOL}));
+        let body = formatted(schema("object"), Structured::Tool, tools(chat()));
+        assert_eq!((body["tools"].as_array().unwrap().len(), &body["tool_choice"]), (3, &json!({"type": "any"})));
+        let body = formatted(schema("array"), Structured::Tool, chat());
+        assert!(body["system"].as_str().unwrap().contains(r#"{"type":"array"}"#) && body.get("tools").is_none());
+        assert_eq!(formatted(Format::Json, Structured::Native, chat())["system"], AS_JSON);
+    }
+
+    #[test]
+    fn cache_marks_stand_behind_what_repeats() {
+        let mut chat = tools(chat());
+        chat.messages.push(Message::text(Role::Assistant, "a"));
+        chat.messages.push(Message::text(Role::User, "b"));
+        let hour = RequestOptions { cache: Some("1h".to_owned()), ..options() };
+        let (body, _) = built(&chat, &hour);
+        let mark = json!({"type": "ephemeral", "ttl": "1h"});
+        assert_eq!((body["tools"][0].get("cache_control"), &body["tools"][1]["cache_control"]), (None, &mark));
+        for turn in [0, 2] {
+            assert_eq!(body["messages"][turn]["content"][0]["cache_control"], mark);
+        }
+        chat.messages.insert(0, Message::text(Role::System, "s"));
+        let (body, _) = built(&chat, &RequestOptions { cache: Some("5m".to_owned()), ..options() });
+        assert_eq!(body["system"], json!([{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}]));
+        assert_eq!(body["tools"][1].get("cache_control"), None);
+    }
+
+    #[test]
+    fn configured_members_win_and_a_page_cannot_change_the_target() {
+        let mut chat = tools(chat());
+        let own = json!({"model": "evil", "messages": [], "stream": false, "container": "c", "top_k": 1});
+        chat.settings.provider = own.as_object().unwrap().clone();
+        let extra = json!({"top_k": 2, "tools": [{"type": "web_search_20250305", "name": "web_search"}]});
+        let target = Target { extra: extra.as_object(), ..target("https://h") };
+        let body: Value = serde_json::from_slice(&build(&chat, &target, &options()).unwrap().body).unwrap();
+        assert_eq!((&body["model"], &body["stream"], &body["container"]), (&json!("m"), &json!(true), &json!("c")));
+        assert_eq!((&body["top_k"], &body["tools"][2]["name"]), (&json!(2), &json!("web_search")));
+        assert_eq!(body["messages"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_empty_conversation_is_the_callers_mistake() {
+        let empty = ChatRequest { messages: vec![Message::text(Role::System, "s")], ..ChatRequest::default() };
+        assert_eq!(build(&empty, &target("https://h"), &options()).unwrap_err().path, "messages");
+    }
+
+    #[test]
+    fn a_tool_name_that_had_to_be_cut_is_reported() {
+        let mut chat = tools(chat());
+        chat.tools[0].name = "n".repeat(200).into();
+        let (body, warnings) = built(&chat, &options());
+        assert_eq!((body["tools"][0]["name"].as_str().unwrap().len(), warnings), (128, vec!["tool-name-changed"]));
+    }
+}
