@@ -61,6 +61,10 @@ pub static TYPED_LINES: Protocol = Protocol {
     upstream: None,
 };
 
+/// The name of the tool by whose calls a page is asked for approvals, on wires and levels that have no word for them:
+/// the page runs it, and its output is the answer (AI SDK wire notes 3.7).
+const APPROVAL_TOOL: &str = "request_approval";
+
 const LINES_LEVEL: OptionSpec = OptionSpec {
     name: "lines_level",
     about: "The vocabulary of the data stream lines: \"4\" (default, AI SDK 4.1.63 and later) or \"3\" (AI SDK 3.4 and 4.0).",

@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use super::steps::{Steps, approval, call};
 use super::{classic, files, id, push};
-use crate::chat::{CallPart, Message, Part, Role};
+use crate::chat::{Approval, CallPart, Message, Part, Role};
 use crate::error::CallerError;
-use crate::event::{Mark, Runs, ToolKind, ToolOutcome};
+use crate::event::{Mark, Runs, Text, ToolKind, ToolOutcome};
+use crate::vercel::APPROVAL_TOOL;
 use crate::wire::body::Node;
 
 /// Reads a message whose `parts` are not empty.
@@ -49,6 +50,7 @@ fn user_parts(parts: &[Node<'_>]) -> Result<Vec<Part>, CallerError> {
 
 fn assistant(node: &Node<'_>, parts: &[Node<'_>], last: bool, out: &mut Vec<Message>) -> Result<(), CallerError> {
     let marked = parts.iter().any(|part| part.get("type").is_some_and(|kind| kind.value == "step-start"));
+    let page = Said { last, answers: parts.iter().filter_map(answer).collect() };
     let mut steps = Steps::new(id(node), marked, out);
     for part in parts {
         match part.required("type")?.str()? {
@@ -57,13 +59,13 @@ fn assistant(node: &Node<'_>, parts: &[Node<'_>], last: bool, out: &mut Vec<Mess
             "file" => steps.say(Part::File(files::read(part)?)),
             "step-start" => steps.cut(),
             "tool-invocation" => classic::invocation(&part.required("toolInvocation")?, &mut steps)?,
-            "dynamic-tool" => tool(part, part.required("toolName")?.str()?, last, &mut steps)?,
+            "dynamic-tool" => tool(part, part.required("toolName")?.str()?, &page, &mut steps)?,
             "steering-message" => {
                 let parts: Vec<_> = part.required("parts")?.items()?.collect();
                 steps.steer(Message { id: id(part), role: Role::User, parts: user_parts(&parts)? });
             }
             kind => match kind.strip_prefix("tool-") {
-                Some(name) => tool(part, name, last, &mut steps)?,
+                Some(name) => tool(part, name, &page, &mut steps)?,
                 None => data(part, kind).into_iter().for_each(|part| steps.say(part)),
             },
         }
@@ -93,11 +95,34 @@ fn reasoning(part: &Node<'_>, steps: &mut Steps<'_>) -> Result<(), CallerError> 
     Ok(())
 }
 
+/// What is known of the whole message when one of its calls is read.
+struct Said {
+    /// True for the newest message of the request.
+    last: bool,
+    /// Approvals asked for as calls of [`APPROVAL_TOOL`], with the calls that they are for.
+    answers: Vec<(Text, Approval)>,
+}
+
+/// The answer to an approval that was asked for as a tool call: `true`, or an object that says so.
+fn answer(part: &Node<'_>) -> Option<(Text, Approval)> {
+    let kind = part.get("type")?.str().ok()?;
+    let name = if kind == "dynamic-tool" { part.get("toolName")?.str().ok()? } else { kind.strip_prefix("tool-")? };
+    if name != APPROVAL_TOOL {
+        return None;
+    }
+    let call = part.get("input")?.get("toolCallId")?.str().ok()?;
+    let output = part.get("output");
+    let says_yes = |output: &Node<'_>| *output.value == Value::Bool(true);
+    let reason = output.as_ref().and_then(|output| output.get("reason")?.value.as_str().map(str::to_owned));
+    let approved = output.map(|output| says_yes(&output) || output.get("approved").as_ref().is_some_and(says_yes));
+    Some((call.into(), Approval { id: part.get("toolCallId")?.str().ok()?.into(), approved, reason }))
+}
+
 /// A tool part of AI SDK 5 and later (AI SDK wire notes 3.6 and 3.7).
-fn tool(part: &Node<'_>, name: &str, last: bool, steps: &mut Steps<'_>) -> Result<(), CallerError> {
+fn tool(part: &Node<'_>, name: &str, page: &Said, steps: &mut Steps<'_>) -> Result<(), CallerError> {
     let state = part.required("state")?.str()?;
-    if state == "input-streaming" {
-        // Cut before its arguments were whole: nothing a model could make sense of.
+    if state == "input-streaming" || name == APPROVAL_TOOL {
+        // Cut before its arguments were whole, or not of the model at all: no history.
         return Ok(());
     }
     let input = part.get("input").or_else(|| part.get("rawInput"));
@@ -109,8 +134,9 @@ fn tool(part: &Node<'_>, name: &str, last: bool, steps: &mut Steps<'_>) -> Resul
     if part.get("providerExecuted").is_some_and(|flag| flag.value == &Value::Bool(true)) {
         call.runs = Runs::Provider;
     }
-    call.approval = approval(part, state != "approval-requested");
-    let outcome = outcome(part, state, &call, last);
+    let answered = page.answers.iter().find(|(id, _)| *id == call.id).map(|(_, approval)| approval.clone());
+    call.approval = approval(part, state != "approval-requested").or(answered);
+    let outcome = outcome(part, state, &call, page.last);
     steps.call(call, outcome);
     Ok(())
 }
@@ -129,9 +155,7 @@ fn outcome(part: &Node<'_>, state: &str, call: &CallPart, last: bool) -> Option<
             Some((ToolOutcome::Error, text.unwrap_or("The tool failed.").into()))
         }
         "output-denied" => Some(denied()),
-        "approval-responded" if !last => {
-            call.approval.as_ref().is_some_and(|approval| approval.approved == Some(false)).then(denied)
-        }
+        _ if !last => call.approval.as_ref().is_some_and(|approval| approval.approved == Some(false)).then(denied),
         _ => None,
     }
 }
