@@ -148,3 +148,74 @@ impl Page {
         reply
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Failure, FailureKind};
+
+    fn wire_of(frontend: &Arc<dyn Frontend>, body: &Value) -> &'static str {
+        frontend.parse(&RequestHead::default(), body.to_string().as_bytes()).unwrap().wire
+    }
+
+    #[test]
+    fn the_wire_is_told_from_the_body() {
+        let content = json!({"role": "user", "content": "hi"});
+        let both = json!({"role": "user", "content": "hi", "parts": [{"type": "text", "text": "hi"}]});
+        let parts = json!({"id": "u", "role": "user", "parts": [{"type": "text", "text": "hi"}]});
+        let page = any(&Options::default());
+        for (body, wire) in [
+            (json!({"messages": [content]}), "lines"),
+            (json!({"id": "c", "messages": [both]}), "lines"),
+            (json!({"id": "c", "message": both}), "lines"),
+            (json!({"prompt": "hi"}), "lines"),
+            (json!({"messages": [parts]}), "ui"),
+            (json!({"id": "c", "message": parts}), "ui"),
+            (json!({"id": "c", "messages": [content], "trigger": "submit-message"}), "ui"),
+            (json!({"id": "c", "messages": [parts], "stream": true}), "ui"),
+            (json!({"messages": [content], "model": "chat-model", "stream": true}), "typed-lines"),
+            (json!({"messages": [content], "model": "chat-model", "stream": false}), "typed-lines"),
+            (json!({"messages": [content], "stream": null}), "lines"),
+        ] {
+            assert_eq!(wire_of(&page, &body), wire, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_route_of_one_wire_answers_every_body_on_it() {
+        let body = json!({"messages": [{"role": "user", "content": "hi"}], "trigger": "submit-message"});
+        for (make, wire) in
+            [(lines as fn(&Options) -> _, "lines"), (ui, "ui"), (text, "text"), (typed_lines, "typed-lines")]
+        {
+            assert_eq!(wire_of(&make(&Options::default()), &body), wire);
+        }
+    }
+
+    #[test]
+    fn a_ui_stream_says_what_it_is_in_its_headers() {
+        let body = json!({"messages": [{"role": "user", "content": "hi"}], "stream": false});
+        let page = ui(&Options::default());
+        let chat = page.parse(&RequestHead::default(), body.to_string().as_bytes()).unwrap();
+        let reply = page.open(&chat, &ReplyContext::default());
+        assert_eq!((reply.status, reply.whole), (200, false));
+        for header in [("content-type", "text/event-stream"), ("x-vercel-ai-ui-message-stream", "v1")] {
+            assert!(reply.headers.iter().any(|(name, value)| (*name, value.as_str()) == header), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_readable_and_hold_nothing_of_the_providers() {
+        let page = any(&Options::default());
+        let error = page.parse(&RequestHead::default(), br#"{"messages": []}"#).unwrap_err();
+        let reply = page.refuse(&Refusal::Caller(&error));
+        let body: Value = serde_json::from_str(&reply.body).unwrap();
+        assert_eq!((reply.status, reply.content_type), (400, "application/json"));
+        assert_eq!(body["error"]["path"], "messages");
+        assert_eq!(body["error"]["message"], "messages: is empty; at least one message is expected");
+
+        let failure = Failure::new(FailureKind::RateLimit, "key sk-1 of http://10.0.0.1 is over its limit");
+        let reply = page.refuse(&Refusal::Failure(&failure));
+        assert_eq!(reply.status, 429);
+        assert!(reply.body.contains("Too many requests") && !reply.body.contains("sk-1"), "{}", reply.body);
+    }
+}

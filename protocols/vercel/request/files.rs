@@ -35,7 +35,8 @@ pub(super) fn read(node: &Node<'_>) -> Result<File, CallerError> {
         FileSource::Base64(data) => image_type(data),
         FileSource::Url(_) | FileSource::Provider(_) => None,
     };
-    let media_type: Text = said.or(found).or(guess).unwrap_or(UNKNOWN).into();
+    let unknown = if node.get("image").is_some() { "image/*" } else { UNKNOWN };
+    let media_type: Text = said.or(found).or(guess).unwrap_or(unknown).into();
     Ok(File { media_type, source, name })
 }
 
