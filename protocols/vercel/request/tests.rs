@@ -63,7 +63,7 @@ fn part(part: &Part) -> String {
     }
 }
 
-fn assistant(parts: Value) -> Value {
+fn assistant(parts: &Value) -> Value {
     json!({"id": "chat-1", "trigger": "submit-message", "messages": [
         {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "hi"}]},
         {"id": "a1", "role": "assistant", "parts": parts},
@@ -146,7 +146,7 @@ fn tools_of_the_page_are_read_in_both_forms() {
 
 #[test]
 fn an_assistant_message_is_split_at_its_steps() {
-    let body = assistant(json!([
+    let body = assistant(&json!([
         {"type": "step-start"},
         {"type": "reasoning", "text": "hm", "state": "done", "providerMetadata": {"chatwire": {"signature": "S", "redactedData": "R"}}},
         {"type": "text", "text": "I look.", "state": "done"},
@@ -179,7 +179,7 @@ fn without_step_marks_text_behind_a_result_is_the_next_step() {
     let call = json!({"type": "tool-f", "toolCallId": "c1", "state": "output-available", "input": {}, "output": 1});
     let text = json!({"type": "text", "text": "one"});
     assert_eq!(
-        sketch(assistant(json!([call, text])))[1..],
+        sketch(assistant(&json!([call, text])))[1..],
         ["assistant call c1 f({})", "tool result c1 Ok 1", "assistant \"one\""]
     );
 }
@@ -191,7 +191,7 @@ fn every_tool_state_is_read() {
         for (key, value) in more.as_object().unwrap() {
             part[key] = value.clone();
         }
-        sketch(assistant(json!([{"type": "step-start"}, part])))[1..].to_vec()
+        sketch(assistant(&json!([{"type": "step-start"}, part])))[1..].to_vec()
     };
     let call = "assistant call p pay({\"eur\":5})";
     let none = json!({});
@@ -226,7 +226,7 @@ fn only_a_json_true_approves() {
         (json!(1), Some(false)),
         (json!(null), Some(false)),
     ] {
-        let body = assistant(json!([
+        let body = assistant(&json!([
             {"type": "step-start"},
             {"type": "tool-pay", "toolCallId": "p", "state": "approval-responded", "input": {}, "approval": {"id": "a", "approved": said}},
         ]));
@@ -237,7 +237,7 @@ fn only_a_json_true_approves() {
 
 #[test]
 fn an_approval_denied_long_ago_is_a_denied_result() {
-    let mut body = assistant(json!([
+    let mut body = assistant(&json!([
         {"type": "tool-pay", "toolCallId": "p", "state": "approval-responded", "input": {}, "approval": {"id": "a", "approved": false}},
     ]));
     let next = json!({"id": "u2", "role": "user", "parts": [{"type": "text", "text": "next"}]});
@@ -260,7 +260,7 @@ fn an_approval_asked_for_as_a_tool_call_is_read_back() {
         (json!("yes"), "Some(false)"),
         (json!({"approved": "true"}), "Some(false)"),
     ] {
-        let body = assistant(json!([
+        let body = assistant(&json!([
             {"type": "step-start"},
             {"type": "tool-pay", "toolCallId": "p", "state": "input-available", "input": {}},
             {"type": "step-start"},
@@ -401,7 +401,7 @@ fn files_are_read_in_every_spelling() {
 
 #[test]
 fn steering_in_the_middle_of_an_answer_is_a_users_message() {
-    let body = assistant(json!([
+    let body = assistant(&json!([
         {"type": "step-start"}, {"type": "text", "text": "one"},
         {"type": "steering-message", "id": "s", "parts": [{"type": "text", "text": "shorter"}]},
         {"type": "step-start"}, {"type": "text", "text": "1"},
@@ -428,11 +428,11 @@ fn mistakes_are_refused_with_their_place() {
         (user(json!([{"type": "text", "text": ["hi"]}])), "messages[0].parts[0].text"),
         (user(json!([{"type": "file", "mediaType": "image/png"}])), "messages[0].parts[0].url"),
         (
-            assistant(json!([{"type": "tool-f", "state": "input-available", "input": {}}])),
+            assistant(&json!([{"type": "tool-f", "state": "input-available", "input": {}}])),
             "messages[1].parts[0].toolCallId",
         ),
         (
-            assistant(json!([{"type": "dynamic-tool", "toolCallId": "c", "state": "x"}])),
+            assistant(&json!([{"type": "dynamic-tool", "toolCallId": "c", "state": "x"}])),
             "messages[1].parts[0].toolName",
         ),
         (json!({"messages": [{"role": "function", "name": "f", "content": "x"}]}), "messages[0]"),
