@@ -43,6 +43,8 @@ struct Call {
     runs: Runs,
     input_ended: bool,
     answered: bool,
+    /// True once it waits for somebody outside: for the page, or for a person's approval.
+    awaited: bool,
 }
 
 /// What to do with an event.
@@ -60,6 +62,7 @@ impl Order {
             runs: Runs::Page,
             input_ended: true,
             answered: false,
+            awaited: false,
         });
     }
 
@@ -113,7 +116,13 @@ impl Order {
             },
             Event::ToolStart { call } => self.about_call(call, false),
             Event::ToolDelta(says) | Event::ToolProgress(says) => self.about_call(&mut says.call, false),
-            Event::ToolAwait(wait) => self.about_call(&mut wait.call, false),
+            Event::ToolAwait(wait) => {
+                let verdict = self.about_call(&mut wait.call, false);
+                if let Some(call) = self.calls.iter_mut().rev().find(|call| call.shown == wait.call) {
+                    call.awaited = true;
+                }
+                verdict
+            }
             Event::ToolResult(result) => self.about_call(&mut result.call, result.last),
             Event::StepStart(_) => {
                 if self.step_open {
@@ -163,6 +172,7 @@ impl Order {
                     runs: call.runs,
                     input_ended: false,
                     answered: false,
+                    awaited: false,
                 });
                 Some(self.calls.len() - 1)
             }
@@ -197,10 +207,11 @@ impl Order {
         }
     }
 
-    /// Answers the calls that nobody will answer any more. After a whole turn, page-run calls wait for the page.
+    /// Answers the calls that nobody will answer any more. After a whole turn, calls that the page runs or that
+    /// somebody must approve wait for the next request.
     fn answer_calls(&mut self, whole: bool, out: &mut Vec<Event>) {
         for call in &mut self.calls {
-            let waits = whole && call.runs == Runs::Page;
+            let waits = whole && (call.runs == Runs::Page || call.awaited);
             if !(call.answered || waits) {
                 call.answered = true;
                 out.push(Event::ToolResult(Box::new(ToolResult::failed(
@@ -264,7 +275,7 @@ pub fn first_step(response: Option<Text>, model: Option<Text>) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{StepEnd, ToolCall, ToolKind, TurnEnd};
+    use crate::event::{StepEnd, ToolAwait, ToolCall, ToolKind, TurnEnd, Wants};
 
     fn start(block: u32) -> Event {
         Event::BlockStart { block: BlockId(block), kind: BlockKind::Text }
@@ -376,5 +387,20 @@ mod tests {
             Event::TurnEnd(Box::default()),
         ]);
         assert!(!events.iter().any(|event| matches!(event, Event::ToolResult(_))));
+    }
+
+    #[test]
+    fn calls_that_need_an_approval_wait_after_a_whole_turn() {
+        let wait = ToolAwait { call: "c".into(), wants: Wants::Approval("a".into()) };
+        let (events, breaches) = admitted(vec![
+            first_step(None, None),
+            call(0, "c", Runs::Gateway),
+            end(0),
+            Event::ToolAwait(Box::new(wait)),
+            Event::StepEnd(Box::default()),
+            Event::TurnEnd(Box::default()),
+        ]);
+        assert!(!events.iter().any(|event| matches!(event, Event::ToolResult(_))));
+        assert_eq!(breaches, 0);
     }
 }

@@ -1,43 +1,104 @@
-//! The wires of the Vercel AI SDK.
+//! The wires of the Vercel AI SDK: what `useChat` of the releases 3.4 to 7 sends and accepts.
+//!
+//! Five descriptors share one frontend ([`frontend`]): one for each wire, and one that looks at the body. All read
+//! the same requests ([`request`]); they differ in the encoder.
 
-use crate::protocol::Protocol;
+mod data_stream;
+mod frontend;
+mod request;
+mod text;
+mod typed_lines;
+mod ui_stream;
 
-/// Every AI SDK wire on one route, chosen by looking at the body
+use crate::options::{OptionKind, OptionSpec};
+use crate::protocol::{FrontendSpec, Protocol};
+
+/// Every AI SDK wire on one route, chosen by looking at the body.
 pub static AUTO: Protocol = Protocol {
     name: "vercel-auto",
     aliases: &["vercel"],
     about: "Every AI SDK wire on one route, chosen by looking at the body",
-    frontend: None,
+    frontend: Some(FrontendSpec {
+        options: &[LINES_LEVEL, UI_LEVEL, DYNAMIC_TOOLS, USAGE_METADATA, WARNINGS, CONTENT_TYPE],
+        make: frontend::any,
+    }),
     upstream: None,
 };
 
-/// AI SDK 3.4 and 4: data stream lines
+/// AI SDK 3.4 and 4: data stream lines.
 pub static DATA_STREAM: Protocol = Protocol {
     name: "vercel-data-stream",
     aliases: &[],
     about: "AI SDK 3.4 and 4: data stream lines",
-    frontend: None,
+    frontend: Some(FrontendSpec { options: &[LINES_LEVEL], make: frontend::lines }),
     upstream: None,
 };
 
-/// AI SDK 5, 6 and 7: UI message stream
+/// AI SDK 5, 6 and 7: UI message stream.
 pub static UI_STREAM: Protocol = Protocol {
     name: "vercel-ui-stream",
     aliases: &[],
     about: "AI SDK 5, 6 and 7: UI message stream",
-    frontend: None,
+    frontend: Some(FrontendSpec { options: &[UI_LEVEL, DYNAMIC_TOOLS, USAGE_METADATA, WARNINGS], make: frontend::ui }),
     upstream: None,
 };
 
-/// AI SDK plain text stream
-pub static TEXT: Protocol =
-    Protocol { name: "vercel-text", aliases: &[], about: "AI SDK plain text stream", frontend: None, upstream: None };
+/// AI SDK plain text stream.
+pub static TEXT: Protocol = Protocol {
+    name: "vercel-text",
+    aliases: &[],
+    about: "AI SDK plain text stream",
+    frontend: Some(FrontendSpec { options: &[], make: frontend::text }),
+    upstream: None,
+};
 
-/// The simplified Next.js backend: lines with a type in every payload
+/// The simplified Next.js backend: lines with a type in every payload.
 pub static TYPED_LINES: Protocol = Protocol {
     name: "vercel-typed-lines",
     aliases: &["vercel-simple"],
     about: "The simplified Next.js backend: lines with a type in every payload",
-    frontend: None,
+    frontend: Some(FrontendSpec { options: &[CONTENT_TYPE], make: frontend::typed_lines }),
     upstream: None,
+};
+
+/// The name of the tool by whose calls a page is asked for approvals, on wires and levels that have no word for them:
+/// the page runs it, and its output is the answer (AI SDK wire notes 3.7).
+const APPROVAL_TOOL: &str = "request_approval";
+
+const LINES_LEVEL: OptionSpec = OptionSpec {
+    name: "lines_level",
+    about: "The vocabulary of the data stream lines: \"4\" (default, AI SDK 4.1.63 and later) or \"3\" (AI SDK 3.4 and 4.0).",
+    kind: OptionKind::Choice(&["3", "4"]),
+};
+
+const UI_LEVEL: OptionSpec = OptionSpec {
+    name: "ui_level",
+    about: "The vocabulary of the UI message stream: \"floor\" (default) is read by every release of AI SDK 5, 6 and 7; \
+            \"5\" needs 5.0.92, \"6\" needs 6.0.0, \"7\" needs 7.0.0 or later.",
+    kind: OptionKind::Choice(&["floor", "5", "6", "7"]),
+};
+
+const DYNAMIC_TOOLS: OptionSpec = OptionSpec {
+    name: "dynamic_tools",
+    about: "Whether tool calls are shown as `dynamic-tool` parts, for pages that have no code of their own for a tool. \
+            Default: false.",
+    kind: OptionKind::Flag,
+};
+
+const USAGE_METADATA: OptionSpec = OptionSpec {
+    name: "usage_metadata",
+    about: "Whether the end of an answer carries the model's name and the token usage as message metadata. Default: true.",
+    kind: OptionKind::Flag,
+};
+
+const WARNINGS: OptionSpec = OptionSpec {
+    name: "warnings",
+    about: "Whether the page is told, as transient `data-warning`, what could not be carried over. Default: false.",
+    kind: OptionKind::Flag,
+};
+
+const CONTENT_TYPE: OptionSpec = OptionSpec {
+    name: "content_type",
+    about: "The media type of typed lines. Default: `text/plain; charset=utf-8`.",
+    kind: OptionKind::Text,
 };

@@ -1,0 +1,221 @@
+//! The one frontend behind all AI SDK descriptors: which wire a page speaks, and which encoder answers it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::{data_stream, request, text, typed_lines, ui_stream};
+use crate::chat::ChatRequest;
+use crate::error::{CallerError, Refusal};
+use crate::options::Options;
+use crate::protocol::{ErrorReply, Frontend, Reply, ReplyContext, RequestHead};
+use crate::wire::body;
+
+/// A wire of the AI SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wire {
+    /// Data stream lines (AI SDK wire notes 1).
+    Lines,
+    /// UI message stream (AI SDK wire notes 3).
+    Ui,
+    /// Plain text (AI SDK wire notes 2).
+    Text,
+    /// Lines with a type in every payload (AI SDK wire notes 5).
+    TypedLines,
+}
+
+impl Wire {
+    /// The word that travels in [`ChatRequest::wire`].
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Lines => "lines",
+            Self::Ui => "ui",
+            Self::Text => "text",
+            Self::TypedLines => "typed-lines",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Lines, Self::Ui, Self::Text, Self::TypedLines].into_iter().find(|wire| wire.name() == name)
+    }
+
+    /// Nothing in a request names the wire, so it is told from the shape of the body: `trigger` is sent only since
+    /// AI SDK 5, messages with `parts` but without `content` are of AI SDK 5 and later, and a `stream` flag is sent
+    /// only by pages of the simplified Next.js backend (AI SDK wire notes, introduction).
+    fn detect(body: &Map<String, Value>) -> Self {
+        let newest = body.get("message");
+        let listed = body.get("messages").and_then(Value::as_array).into_iter().flatten();
+        let of_ui = |message: &Value| message.get("parts").is_some() && message.get("content").is_none();
+        if body.contains_key("trigger") || newest.into_iter().chain(listed).any(of_ui) {
+            Self::Ui
+        } else if body.get("stream").is_some_and(Value::is_boolean) {
+            Self::TypedLines
+        } else {
+            Self::Lines
+        }
+    }
+}
+
+/// The frontend of a route.
+struct Page {
+    /// `None`: the body says.
+    wire: Option<Wire>,
+    lines: data_stream::Level,
+    ui: ui_stream::Settings,
+    content_type: Option<String>,
+}
+
+/// Makes the frontend of `vercel-auto`.
+pub(super) fn any(options: &Options) -> Arc<dyn Frontend> {
+    Page::make(None, options)
+}
+
+/// Makes the frontend of `vercel-data-stream`.
+pub(super) fn lines(options: &Options) -> Arc<dyn Frontend> {
+    Page::make(Some(Wire::Lines), options)
+}
+
+/// Makes the frontend of `vercel-ui-stream`.
+pub(super) fn ui(options: &Options) -> Arc<dyn Frontend> {
+    Page::make(Some(Wire::Ui), options)
+}
+
+/// Makes the frontend of `vercel-text`.
+pub(super) fn text(options: &Options) -> Arc<dyn Frontend> {
+    Page::make(Some(Wire::Text), options)
+}
+
+/// Makes the frontend of `vercel-typed-lines`.
+pub(super) fn typed_lines(options: &Options) -> Arc<dyn Frontend> {
+    Page::make(Some(Wire::TypedLines), options)
+}
+
+impl Frontend for Page {
+    fn parse(&self, _head: &RequestHead<'_>, body: &[u8]) -> Result<ChatRequest, CallerError> {
+        let body = body::object(body)?;
+        let wire = self.wire.unwrap_or_else(|| Wire::detect(&body));
+        let mut chat = match wire {
+            Wire::TypedLines => typed_lines::parse(body)?,
+            Wire::Lines | Wire::Ui | Wire::Text => request::parse(body)?,
+        };
+        chat.wire = wire.name();
+        Ok(chat)
+    }
+
+    fn open(&self, chat: &ChatRequest, context: &ReplyContext) -> Reply {
+        let streamed = |headers, encoder| Reply { status: 200, headers, encoder, whole: false };
+        match self.wire.or_else(|| Wire::from_name(chat.wire)).unwrap_or(Wire::Ui) {
+            Wire::Lines => {
+                streamed(data_stream::headers(), Box::new(data_stream::DataStream::new(self.lines, context)))
+            }
+            Wire::Ui => streamed(ui_stream::headers(), Box::new(ui_stream::UiStream::new(self.ui, chat, context))),
+            Wire::Text => streamed(text::headers(), Box::new(text::TextStream::new())),
+            Wire::TypedLines => self.with_content_type(typed_lines::open(chat, context)),
+        }
+    }
+
+    /// JSON under a status other than 2xx: the page gets the whole body as its error's message (AI SDK wire notes 1.5
+    /// and 3.8), and many pages parse it.
+    fn refuse(&self, refusal: &Refusal<'_>) -> ErrorReply {
+        let mut error = json!({"message": refusal.safe_text(), "code": refusal.code()});
+        if let Some(path) = refusal.path() {
+            error["path"] = path.into();
+        }
+        ErrorReply {
+            status: refusal.status(),
+            content_type: "application/json",
+            body: json!({"error": error}).to_string(),
+        }
+    }
+}
+
+impl Page {
+    fn make(wire: Option<Wire>, options: &Options) -> Arc<dyn Frontend> {
+        Arc::new(Self {
+            wire,
+            lines: data_stream::Level::read(options.text("lines_level")),
+            ui: ui_stream::Settings::read(options),
+            content_type: options.text("content_type").map(str::to_owned),
+        })
+    }
+
+    /// The configured media type, for an answer that is lines.
+    fn with_content_type(&self, mut reply: Reply) -> Reply {
+        if let Some(media_type) = self.content_type.as_ref().filter(|_| !reply.whole) {
+            reply.headers.retain(|(name, _)| *name != "content-type");
+            reply.headers.push(("content-type", media_type.clone()));
+        }
+        reply
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Failure, FailureKind};
+
+    fn wire_of(frontend: &Arc<dyn Frontend>, body: &Value) -> &'static str {
+        frontend.parse(&RequestHead::default(), body.to_string().as_bytes()).unwrap().wire
+    }
+
+    #[test]
+    fn the_wire_is_told_from_the_body() {
+        let content = json!({"role": "user", "content": "hi"});
+        let both = json!({"role": "user", "content": "hi", "parts": [{"type": "text", "text": "hi"}]});
+        let parts = json!({"id": "u", "role": "user", "parts": [{"type": "text", "text": "hi"}]});
+        let page = any(&Options::default());
+        for (body, wire) in [
+            (json!({"messages": [content]}), "lines"),
+            (json!({"id": "c", "messages": [both]}), "lines"),
+            (json!({"id": "c", "message": both}), "lines"),
+            (json!({"prompt": "hi"}), "lines"),
+            (json!({"messages": [parts]}), "ui"),
+            (json!({"id": "c", "message": parts}), "ui"),
+            (json!({"id": "c", "messages": [content], "trigger": "submit-message"}), "ui"),
+            (json!({"id": "c", "messages": [parts], "stream": true}), "ui"),
+            (json!({"messages": [content], "model": "chat-model", "stream": true}), "typed-lines"),
+            (json!({"messages": [content], "model": "chat-model", "stream": false}), "typed-lines"),
+            (json!({"messages": [content], "stream": null}), "lines"),
+        ] {
+            assert_eq!(wire_of(&page, &body), wire, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_route_of_one_wire_answers_every_body_on_it() {
+        let body = json!({"messages": [{"role": "user", "content": "hi"}], "trigger": "submit-message"});
+        for (make, wire) in
+            [(lines as fn(&Options) -> _, "lines"), (ui, "ui"), (text, "text"), (typed_lines, "typed-lines")]
+        {
+            assert_eq!(wire_of(&make(&Options::default()), &body), wire);
+        }
+    }
+
+    #[test]
+    fn a_ui_stream_says_what_it_is_in_its_headers() {
+        let body = json!({"messages": [{"role": "user", "content": "hi"}], "stream": false});
+        let page = ui(&Options::default());
+        let chat = page.parse(&RequestHead::default(), body.to_string().as_bytes()).unwrap();
+        let reply = page.open(&chat, &ReplyContext::default());
+        assert_eq!((reply.status, reply.whole), (200, false));
+        for header in [("content-type", "text/event-stream"), ("x-vercel-ai-ui-message-stream", "v1")] {
+            assert!(reply.headers.iter().any(|(name, value)| (*name, value.as_str()) == header), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_readable_and_hold_nothing_of_the_providers() {
+        let page = any(&Options::default());
+        let error = page.parse(&RequestHead::default(), br#"{"messages": []}"#).unwrap_err();
+        let reply = page.refuse(&Refusal::Caller(&error));
+        let body: Value = serde_json::from_str(&reply.body).unwrap();
+        assert_eq!((reply.status, reply.content_type), (400, "application/json"));
+        assert_eq!(body["error"]["path"], "messages");
+        assert_eq!(body["error"]["message"], "messages: is empty; at least one message is expected");
+
+        let failure = Failure::new(FailureKind::RateLimit, "key sk-1 of http://10.0.0.1 is over its limit");
+        let reply = page.refuse(&Refusal::Failure(&failure));
+        assert_eq!(reply.status, 429);
+        assert!(reply.body.contains("Too many requests") && !reply.body.contains("sk-1"), "{}", reply.body);
+    }
+}
