@@ -12,6 +12,7 @@
 pub mod anthropic;
 pub mod blocks;
 pub mod callback_sse;
+pub mod calls;
 pub mod chat;
 pub mod error;
 pub mod event;
