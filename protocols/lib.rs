@@ -25,6 +25,8 @@ pub mod openai_responses;
 pub mod options;
 pub mod order;
 pub mod protocol;
+#[cfg(test)]
+mod sample_turns;
 pub mod vercel;
 pub mod wire;
 

@@ -1,5 +1,12 @@
 //! The wires of the Vercel AI SDK.
 
+#[cfg(test)]
+mod data_stream;
+#[cfg(test)]
+mod text;
+#[cfg(test)]
+mod typed_lines;
+
 use crate::protocol::Protocol;
 
 /// Every AI SDK wire on one route, chosen by looking at the body
