@@ -12,6 +12,7 @@
 pub mod anthropic;
 pub mod blocks;
 pub mod callback_sse;
+pub mod calls;
 pub mod chat;
 #[cfg(test)]
 mod cuts;
@@ -26,6 +27,8 @@ pub mod openai_responses;
 pub mod options;
 pub mod order;
 pub mod protocol;
+#[cfg(test)]
+mod sample_turns;
 pub mod vercel;
 pub mod wire;
 

@@ -119,6 +119,12 @@ pub trait Encoder: Send {
 
     /// Appends what keeps an idle connection open; nothing where the dialect has no such thing.
     fn keep_alive(&mut self, out: &mut BytesMut);
+
+    /// True if the body must end abnormally behind what has been written: the turn has ended without being whole, and
+    /// the dialect has no words for that, so only a broken connection can tell the page. Asked behind the last event.
+    fn abort(&self) -> bool {
+        false
+    }
 }
 
 /// What a provider speaks.

@@ -48,8 +48,11 @@ fn blocks() -> Vec<Block> {
         let mut lines = text.lines().enumerate();
         while let Some((at, line)) = lines.next() {
             if let Some(language) = line.trim_start().strip_prefix("```") {
-                let body: Vec<&str> =
-                    lines.by_ref().map(|(_, line)| line).take_while(|line| !line.trim_start().starts_with("```")).collect();
+                let body: Vec<&str> = lines
+                    .by_ref()
+                    .map(|(_, line)| line)
+                    .take_while(|line| !line.trim_start().starts_with("```"))
+                    .collect();
                 found.push(Block {
                     place: format!("{}:{}", page.file_name().unwrap().to_string_lossy(), at + 1),
                     language: language.to_owned(),
@@ -69,9 +72,7 @@ fn appears(pattern: &str, output: &str) -> bool {
         let first = pieces.next().unwrap_or_default();
         let Some(after) = rest.strip_prefix(first) else { return false };
         rest = after;
-        pieces.all(|piece| {
-            rest.find(piece).map(|at| rest = &rest[at + piece.len()..]).is_some()
-        })
+        pieces.all(|piece| rest.find(piece).map(|at| rest = &rest[at + piece.len()..]).is_some())
     })
 }
 
