@@ -24,6 +24,7 @@ pub mod openai_responses;
 pub mod options;
 pub mod order;
 pub mod protocol;
+pub mod transcode;
 pub mod vercel;
 pub mod wire;
 
