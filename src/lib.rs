@@ -1,4 +1,7 @@
 //! The Chatwire gateway: configuration, server, turns and upstream calls around `chatwire-protocols`.
 
+pub mod cli;
 pub mod config;
+pub mod dialect;
+pub mod golden;
 pub mod secret;

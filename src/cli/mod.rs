@@ -1,0 +1,4 @@
+//! The commands.
+
+pub mod golden;
+pub mod transcode;
