@@ -6,6 +6,8 @@ use chatwire_protocols::options::{OptionSpec, Options};
 use chatwire_protocols::protocol::{Frontend, Protocol, Upstream};
 use serde_json::{Map, Value};
 
+use crate::config::suggest::closest;
+
 /// A word that names no protocol, or not with these options.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -46,7 +48,7 @@ fn named<'a>(
         Some(protocol) => Ok((protocol, given)),
         None => {
             let known = names(fits);
-            let hint = nearest(name, &known)
+            let hint = closest(name, &known)
                 .map_or_else(|| format!("known are {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
             Err(DialectError(format!("no protocol to {verb} is called `{name}`; {hint}")))
         }
@@ -69,7 +71,7 @@ fn options(protocol: &Protocol, specs: &'static [OptionSpec], given: &str) -> Re
         table.insert(name.to_owned(), value);
     }
     Options::read(specs, &table).map_err(|error| {
-        let hint = match (error.unknown, nearest(&error.name, &error.allowed)) {
+        let hint = match (error.unknown, closest(&error.name, &error.allowed)) {
             (true, Some(near)) => format!("; did you mean `{near}`?"),
             (true, None) if error.allowed.is_empty() => "; it has none".to_owned(),
             (true, None) => format!("; it has {}", error.allowed.join(", ")),
@@ -89,66 +91,9 @@ fn option_value(specs: &[OptionSpec], name: &str, text: &str) -> Value {
     }
 }
 
-/// The known word that is nearest to a mistyped one, if any is near: a third of its letters may be wrong, and a word
-/// that begins with what was typed is always near.
-fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
-    if typed.is_empty() {
-        return None;
-    }
-    let begins = known.iter().find(|word| word.starts_with(typed));
-    let close = || known.iter().map(|word| (distance(typed, word), word)).min_by_key(|(distance, _)| *distance);
-    begins
-        .or_else(|| close().filter(|(distance, word)| *distance <= word.len().max(typed.len()) / 3).map(|near| near.1))
-        .copied()
-}
-
-/// How many letters must be added, left out or changed to make one word of the other.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
-    for (above, a) in left.chars().enumerate() {
-        let mut diagonal = above;
-        let mut last = above + 1;
-        for (cell, b) in row.iter_mut().skip(1).zip(right.chars()) {
-            let best = (diagonal + usize::from(a != b)).min(last + 1).min(*cell + 1);
-            diagonal = *cell;
-            *cell = best;
-            last = best;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = above + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances_count_single_letters() {
-        for (left, right, expected) in [
-            ("", "", 0),
-            ("abc", "abc", 0),
-            ("", "abc", 3),
-            ("abc", "abd", 1),
-            ("abc", "ac", 1),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(distance(left, right), expected, "{left} {right}");
-            assert_eq!(distance(right, left), expected, "{right} {left}");
-        }
-    }
-
-    #[test]
-    fn a_mistyped_name_gets_the_likely_one() {
-        let known = ["openai-chat", "openai-responses", "anthropic", "ollama"];
-        assert_eq!(nearest("antropic", &known), Some("anthropic"));
-        assert_eq!(nearest("openai_chat", &known), Some("openai-chat"));
-        assert_eq!(nearest("openai", &known), Some("openai-chat"));
-        assert_eq!(nearest("gemini", &known), None);
-        assert_eq!(nearest("", &known), None);
-    }
 
     #[test]
     fn an_unknown_protocol_is_an_error_with_words_to_go_on() {

@@ -1,2 +1,7 @@
 //! The `chatwire` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chatwire::cli::main()
+}

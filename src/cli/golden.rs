@@ -1,33 +1,19 @@
 //! `chatwire golden`: checks golden files, or writes them.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::{GoldenArgs, failure};
 use crate::golden::{self, Report};
-
-/// Check what a provider's bytes become in every dialect against files.
-#[derive(Debug, clap::Args)]
-pub struct GoldenArgs {
-    /// A folder of cases, or one case.
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
-    /// Write missing and different files instead of reporting them.
-    #[arg(long)]
-    pub bless: bool,
-}
 
 /// Runs the command: 0 if every file is as it should be.
 pub fn run(args: &GoldenArgs) -> ExitCode {
-    match golden::run(&args.folder, args.bless) {
+    match golden::run(&args.dir, args.bless) {
         Ok(report) => {
             let told = tell(&report, &mut io::stdout().lock());
             ExitCode::from(u8::from(told.is_err() || !is_good(&report)))
         }
-        Err(error) => {
-            eprintln!("chatwire golden: {}: {error}", args.folder.display());
-            ExitCode::FAILURE
-        }
+        Err(error) => failure(&format!("{}: {error}", args.dir.display())),
     }
 }
 

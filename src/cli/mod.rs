@@ -1,4 +1,161 @@
-//! The commands.
+//! The command line: what can be asked for, and one file for each command.
 
+pub mod check;
 pub mod golden;
+pub mod routes;
+pub mod schema;
 pub mod transcode;
+
+/// `chatwire serve`.
+pub mod serve {
+    use std::process::ExitCode;
+
+    use super::{ServeArgs, failure};
+    use crate::config::plan::Plan;
+
+    /// Serves until a stop signal.
+    pub fn run(args: &ServeArgs) -> ExitCode {
+        match super::load(&args.config) {
+            Ok(mut plan) => {
+                plan.server.listen = args.listen.unwrap_or(plan.server.listen);
+                start(&plan)
+            }
+            Err(code) => code,
+        }
+    }
+
+    fn start(_plan: &Plan) -> ExitCode {
+        failure("this build has no server")
+    }
+}
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config;
+use crate::config::plan::Plan;
+
+/// A gateway between chat frontends and model providers: any chat page works with any model.
+#[derive(Debug, Parser)]
+#[command(name = "chatwire", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the routes of a configuration
+    Serve(ServeArgs),
+    /// Check a configuration, and show every mistake in it
+    Check(ConfigArgs),
+    /// Show the routes of a configuration as a table
+    Routes(ConfigArgs),
+    /// Print the JSON Schema of the configuration, for editors
+    Schema(ConfigArgs),
+    /// Turn a provider's stream into what a page would get
+    Transcode(TranscodeArgs),
+    /// Compare recorded streams with the events and page bytes expected of them
+    Golden(GoldenArgs),
+}
+
+/// Which configuration is meant.
+#[derive(Args, Clone, Debug)]
+pub struct ConfigArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "gateway.toml")]
+    pub config: PathBuf,
+}
+
+/// How to serve.
+#[derive(Args, Clone, Debug)]
+pub struct ServeArgs {
+    /// Which configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Where to listen, instead of what the configuration says; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// What to transcode.
+#[derive(Args, Clone, Debug)]
+pub struct TranscodeArgs {
+    /// The protocol of the provider's stream
+    #[arg(long, value_name = "PROTOCOL")]
+    pub from: String,
+    /// The protocol of the page, or `events` or `message`
+    #[arg(long, value_name = "DIALECT|events|message")]
+    pub to: String,
+    /// The stream; standard input if left out
+    pub file: Option<PathBuf>,
+}
+
+/// Which golden files.
+#[derive(Args, Clone, Debug)]
+pub struct GoldenArgs {
+    /// The folder with the streams and what is expected of them
+    pub dir: PathBuf,
+    /// Write what is there now as what is expected
+    #[arg(long)]
+    pub bless: bool,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Routes(args) => routes::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Transcode(args) => transcode::run(&args),
+        Command::Golden(args) => golden::run(&args),
+    }
+}
+
+/// Reads a configuration; shows what is wrong with it on standard error.
+///
+/// # Errors
+/// The exit code, if anything was wrong.
+pub fn load(args: &ConfigArgs) -> Result<Plan, ExitCode> {
+    config::load(&args.config).map_err(|report| {
+        let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        // There is nobody to tell if standard error is closed.
+        let _ = io::stderr().write_all(report.render(colours).as_bytes());
+        ExitCode::FAILURE
+    })
+}
+
+/// Prints to standard output. That nobody reads on is no failure.
+pub fn print(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => failure(&format!("cannot write the output: {error}")),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Says on standard error why a command failed.
+pub fn failure(why: &str) -> ExitCode {
+    // There is nobody to tell if standard error is closed.
+    let _ = writeln!(io::stderr(), "error: {why}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bytes::BytesMut;
@@ -11,21 +10,8 @@ use chatwire_protocols::fold::Answer;
 use chatwire_protocols::protocol::Encoder;
 use chatwire_protocols::transcode::{self, Turn};
 
+use super::{TranscodeArgs, failure};
 use crate::dialect::{self, DialectError};
-
-/// Turn a provider's answer into what a page reads.
-#[derive(Debug, clap::Args)]
-pub struct TranscodeArgs {
-    /// The provider's protocol, for example `anthropic`; options behind an @, for example `NAME@option=value`.
-    #[arg(long, value_name = "PROTOCOL")]
-    pub from: String,
-    /// The page's protocol, for example `vercel-ui-stream`; `events` for events, one a line; `message` for the answer.
-    #[arg(long, value_name = "PROTOCOL")]
-    pub to: String,
-    /// The answer's bytes; without it, standard input.
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
-}
 
 /// Runs the command: 0 also for an answer that reports an error, 1 for an unknown protocol or an unreadable file.
 pub fn run(args: &TranscodeArgs) -> ExitCode {
@@ -33,19 +19,14 @@ pub fn run(args: &TranscodeArgs) -> ExitCode {
         None => Box::new(io::stdin().lock()),
         Some(path) => match File::open(path) {
             Ok(file) => Box::new(file),
-            Err(error) => return refuse(&format!("{}: {error}", path.display())),
+            Err(error) => return failure(&format!("{}: {error}", path.display())),
         },
     };
     match transcode(&args.from, &args.to, input, &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Trouble::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(trouble) => refuse(&trouble.to_string()),
+        Err(trouble) => failure(&trouble.to_string()),
     }
-}
-
-fn refuse(why: &str) -> ExitCode {
-    eprintln!("chatwire transcode: {why}");
-    ExitCode::FAILURE
 }
 
 /// Why nothing more can be transcoded.

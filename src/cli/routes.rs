@@ -1,0 +1,72 @@
+//! `chatwire routes`: what is served where, as a table.
+
+use std::process::ExitCode;
+
+use super::{ConfigArgs, load, print};
+use crate::config::plan::{Plan, Route};
+
+const HEADINGS: [&str; 6] = ["METHOD", "PATH", "PROTOCOL", "MODEL", "TARGET", "TOOLS"];
+const NOTHING: &str = "-";
+
+/// Prints the table.
+pub fn run(args: &ConfigArgs) -> ExitCode {
+    match load(args) {
+        Ok(plan) => print(&table(&plan)),
+        Err(code) => code,
+    }
+}
+
+/// The routes of a plan, one per line, in columns.
+pub fn table(plan: &Plan) -> String {
+    let health = ["GET", "/health", "built in", NOTHING, NOTHING, NOTHING];
+    let mut rows = vec![HEADINGS.map(str::to_owned)];
+    rows.extend(plan.routes.iter().map(|route| row(route)));
+    rows.push(health.map(str::to_owned));
+    align(&rows)
+}
+
+fn row(route: &Route) -> [String; 6] {
+    let tools: Vec<&str> = route.tools.iter().map(|tool| tool.name.as_str()).collect();
+    [
+        "POST".to_owned(),
+        route.path.clone(),
+        route.protocol.name.to_owned(),
+        model(route),
+        target(route),
+        if tools.is_empty() { NOTHING.to_owned() } else { tools.join(",") },
+    ]
+}
+
+fn model(route: &Route) -> String {
+    match &route.model {
+        Some(model) if route.force_model => format!("{} (always)", model.name),
+        Some(model) => model.name.clone(),
+        None => "(the page's)".to_owned(),
+    }
+}
+
+/// The first target of the route's model, and how many more there are.
+fn target(route: &Route) -> String {
+    let targets = route.model.as_ref().map_or(&[][..], |model| &model.targets);
+    match targets {
+        [] => NOTHING.to_owned(),
+        [only] => format!("{}/{}", only.provider.name, only.model),
+        [first, rest @ ..] => format!("{}/{} (+{})", first.provider.name, first.model, rest.len()),
+    }
+}
+
+fn align(rows: &[[String; 6]]) -> String {
+    let mut widths = [0; 6];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}

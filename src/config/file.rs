@@ -1,0 +1,294 @@
+//! What the user writes: the sections of `gateway.toml`. Their documentation is that of the JSON Schema too.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::read::{At, Named, Read, Required, read_section, section};
+use super::report::{Problem, Problems};
+use super::values::{Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole};
+use std::borrow::Cow;
+
+/// A key that may be left out.
+pub type Optional<T> = Option<At<T>>;
+/// A list that may be left out, with the place of each item.
+pub type List<T> = Option<At<Vec<At<T>>>>;
+
+section! {
+    /// The configuration of a Chatwire gateway.
+    Gateway, "the file" {
+        /// The listener and its limits.
+        server: Optional<Server>,
+        /// Model providers, by names of your choice.
+        providers: Optional<Named<Provider>>,
+        /// Models, by the names that pages ask for.
+        models: Optional<Named<Model>>,
+        /// Tools that models may call, by the names that models see.
+        tools: Optional<Named<Tool>>,
+        /// The routes that pages call.
+        routes: List<Route>,
+    }
+}
+
+section! {
+    /// The listener and its limits.
+    Server, "[server]" {
+        /// Where to listen. Default: "127.0.0.1:8000".
+        listen: Optional<Address>,
+        /// Largest request body. Default: "1MiB".
+        max_body: Optional<Size>,
+        /// Largest request head. Default: "64KiB".
+        max_head: Optional<Size>,
+        /// How long a request head may take. Default: "10s".
+        head_timeout: Optional<Deadline>,
+        /// How long a request body may take. Default: "30s".
+        body_timeout: Optional<Deadline>,
+        /// How long running answers may go on after a stop signal. Default: "30s".
+        drain: Optional<Period>,
+        /// Most connections at a time. Default: 1024.
+        max_connections: Optional<Whole<1, 1_000_000>>,
+    }
+}
+
+section! {
+    /// A model provider.
+    Provider, "a provider" {
+        /// The protocol that it speaks.
+        protocol: Required<String>,
+        /// Where it is. Default: the address of the protocol's best-known provider.
+        base_url: Optional<String>,
+        /// Answer from recorded streams instead of asking anybody: `{}` for the recordings that are built in.
+        replay: Optional<Replay>,
+        /// Where its key comes from: an environment variable or a file.
+        api_key: Optional<Key>,
+        /// Headers added to every request, as texts or as `{ env = "…" }` or `{ file = "…" }`.
+        headers: Optional<Named<At<HeaderText>>>,
+        /// Its deadlines.
+        timeouts: Optional<Timeouts>,
+        /// Options of its protocol.
+        options: Optional<FreeTable>,
+    }
+}
+
+section! {
+    /// Recorded streams.
+    Replay, "`replay`" {
+        /// The folder with the recordings, if not the ones that are built in; relative to the file.
+        folder: Optional<String>,
+        /// The pause between the pieces of a stream, if not as recorded.
+        pace: Optional<Period>,
+    }
+}
+
+section! {
+    /// A provider's deadlines.
+    Timeouts, "`timeouts`" {
+        /// To make a connection. Default: "10s".
+        connect: Optional<Deadline>,
+        /// From the request to the first byte of the answer. Default: "60s".
+        first_byte: Optional<Deadline>,
+        /// Between any two pieces of the answer. Default: "60s".
+        idle: Optional<Deadline>,
+    }
+}
+
+section! {
+    /// A model under the name that pages ask for.
+    Model, "a model" {
+        /// What answers, as "provider/model", tried in this order.
+        targets: Required<Vec<At<String>>>,
+        /// Other names that pages may ask for it by.
+        aliases: List<String>,
+        /// What holds where a page does not say otherwise.
+        defaults: Optional<Defaults>,
+        /// Members added to every request to the provider, as they are.
+        extra: Optional<FreeTable>,
+    }
+}
+
+section! {
+    /// What holds where a page does not say otherwise.
+    Defaults, "`defaults`" {
+        /// Bound of the answer in tokens.
+        max_tokens: Optional<Whole<1, 10_000_000>>,
+        /// Sampling temperature.
+        temperature: Optional<Temperature>,
+        /// How much the model should think.
+        reasoning: Optional<Reasoning>,
+    }
+}
+
+section! {
+    /// A tool that models may call.
+    Tool, "a tool" {
+        /// What it is for, in words for the model.
+        description: Optional<String>,
+        /// JSON Schema of its arguments, which is one of an object. Default: an object without properties.
+        parameters: Optional<FreeTable>,
+        /// Whether a person must allow each call. Default: false.
+        approval: Optional<bool>,
+        /// It always gives the same result.
+        fixed: Optional<Fixed>,
+        /// The page runs it: `page = {}`.
+        page: Optional<Page>,
+    }
+}
+
+section! {
+    /// A tool that always gives the same result.
+    Fixed, "`fixed`" {
+        /// The result.
+        result: Required<Free>,
+    }
+}
+
+section! {
+    /// A tool that the page runs.
+    Page, "`page`" {}
+}
+
+section! {
+    /// A route that pages call.
+    Route, "a route" {
+        /// Its path, exactly.
+        path: Required<String>,
+        /// The protocol that its pages speak.
+        protocol: Required<String>,
+        /// The model when the page names none.
+        model: Optional<String>,
+        /// The models that pages may ask for. Default: all.
+        models: List<String>,
+        /// Whether the model that a page names is ignored. Default: false.
+        force_model: Optional<bool>,
+        /// The tools offered to the model.
+        tools: List<String>,
+        /// Most model calls in a turn. Default: 8.
+        max_steps: Optional<Whole<1, 100>>,
+        /// A system message in front of every conversation.
+        system: Optional<String>,
+        /// After how much silence a keep-alive goes out; `false` for never. Default: "15s".
+        keep_alive: Optional<Switch<Deadline>>,
+        /// How long a whole turn may take. Default: "10m".
+        turn_timeout: Optional<Deadline>,
+        /// Pages of which other origins may call it. Default: none.
+        cors: Optional<Cors>,
+        /// Options of its protocol.
+        options: Optional<FreeTable>,
+    }
+}
+
+section! {
+    /// Pages of which other origins may call a route.
+    Cors, "`cors`" {
+        /// The origins, such as ["https://chat.example.com"], or "*" for any.
+        origins: Required<OriginList>,
+        /// Whether cookies and the like may come along. Default: false.
+        credentials: Optional<bool>,
+        /// Request headers that a page may send. Default: ["content-type", "authorization"].
+        headers: List<String>,
+        /// Reply headers that a page may read, beside those of the protocol.
+        exposed: List<String>,
+        /// How long a browser may remember the permission. Default: "10m".
+        max_age: Optional<Period>,
+    }
+}
+
+section! {
+    /// Where a secret comes from: one of the two.
+    SecretSource, "a secret" {
+        /// The environment variable that holds it.
+        env: Optional<String>,
+        /// The file that holds it, relative to this file.
+        file: Optional<String>,
+    }
+}
+
+/// A key: never written into the file itself.
+pub struct Key(pub SecretSource);
+
+/// The value of a header: a text, or a secret from elsewhere.
+pub enum HeaderText {
+    /// The text itself, which may be a secret all the same.
+    Plain(Hidden),
+    /// From elsewhere.
+    From(SecretSource),
+}
+
+/// Origins that may call a route.
+pub enum OriginList {
+    /// `"*"`.
+    Any,
+    /// These.
+    List(Vec<At<String>>),
+}
+
+impl Read for Key {
+    fn read(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        if let DeValue::String(_) = value.get_ref() {
+            let problem = Problem::new(value.span(), "a key does not belong into the file");
+            problems.push(problem.help("write `{ env = \"NAME_OF_THE_VARIABLE\" }` or `{ file = \"path\" }`"));
+            return None;
+        }
+        read_section(value, problems).map(Self)
+    }
+}
+
+impl Read for HeaderText {
+    fn read(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::Table(_) => read_section(value, problems).map(Self::From),
+            _ => Hidden::read(value, problems).map(Self::Plain),
+        }
+    }
+}
+
+impl Read for OriginList {
+    fn read(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::String(text) if text == "*" => Some(Self::Any),
+            DeValue::String(_) => {
+                let problem = Problem::new(value.span(), "origins are a list");
+                problems.push(problem.help("write [\"https://chat.example.com\"], or \"*\" for any origin"));
+                None
+            }
+            _ => Vec::read(value, problems).map(Self::List),
+        }
+    }
+}
+
+impl JsonSchema for Key {
+    fn schema_name() -> Cow<'static, str> {
+        SecretSource::schema_name()
+    }
+    fn schema_id() -> Cow<'static, str> {
+        SecretSource::schema_id()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        SecretSource::json_schema(generator)
+    }
+}
+
+impl JsonSchema for HeaderText {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "HeaderText".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let source = generator.subschema_for::<SecretSource>();
+        json_schema!({ "anyOf": [{ "type": "string" }, source] })
+    }
+}
+
+impl JsonSchema for OriginList {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "OriginList".into()
+    }
+    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "const": "*" }, { "type": "array", "items": { "type": "string" } }] })
+    }
+}

@@ -1,0 +1,175 @@
+//! The file's text as reports show it: what may be a secret is blanked out, at its length, so that places stay right.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The text without secrets, for a file that could be parsed.
+pub fn mask_table(text: &str, table: &DeTable<'_>) -> String {
+    let mut secrets = Vec::new();
+    for (key, value) in table {
+        let entries = entries(value).filter(|_| key.get_ref() == "providers");
+        for (_, provider) in entries {
+            collect_provider(provider, &mut secrets);
+        }
+        collect(key.get_ref(), value, &mut secrets);
+    }
+    blank(text, &secrets)
+}
+
+/// The text without secrets, for a file that is no valid TOML: more is blanked out than need be.
+pub fn mask_text(text: &str) -> String {
+    let mut secrets = Vec::new();
+    let mut position = 0;
+    let mut until: Option<&str> = None;
+    for line in text.split_inclusive('\n') {
+        let start = position;
+        position += line.len();
+        if let Some(quotes) = until {
+            secrets.push(start..line.find(quotes).map_or(position, |end| start + end));
+            until = until.filter(|quotes| !line.contains(quotes));
+            continue;
+        }
+        let Some(quote) = line.find(['"', '\'']) else { continue };
+        let (before, value) = line.split_at(quote);
+        if is_suspect(before) || has_key_shape(value.trim_matches(['"', '\'', ' '])) {
+            secrets.push(start + quote..position);
+            until = ["\"\"\"", "'''"].into_iter().find(|quotes| value.matches(quotes).count() == 1);
+        }
+    }
+    blank(text, &secrets)
+}
+
+/// The keys of a provider whose values are known to be harmless, or are looked at on their own.
+const HARMLESS: [&str; 5] = ["protocol", "base_url", "replay", "timeouts", "options"];
+
+/// A misspelt `api_key` is a key all the same, so a provider's unknown keys count as secrets.
+fn collect_provider(provider: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
+    for (key, value) in entries(provider) {
+        match key {
+            _ if HARMLESS.contains(&key) => {}
+            "headers" => entries(value).for_each(|(_, header)| collect_source(header, secrets)),
+            _ => collect_source(value, secrets),
+        }
+    }
+}
+
+/// Only the name of a variable or a file may be seen.
+fn collect_source(value: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
+    if !value.get_ref().is_table() {
+        return collect_all(value, secrets);
+    }
+    for (key, value) in entries(value) {
+        let harmless = key == "file" || (key == "env" && value.get_ref().as_str().is_some_and(is_variable));
+        if !harmless {
+            collect_all(value, secrets);
+        }
+    }
+}
+
+fn collect(key: &str, value: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
+    match value.get_ref() {
+        DeValue::String(text) if is_suspect(key) || has_key_shape(text) => secrets.push(value.span()),
+        DeValue::String(text) => secrets.extend(credentials(text).map(|_| value.span())),
+        DeValue::Array(list) => list.iter().for_each(|item| collect(key, item, secrets)),
+        DeValue::Table(_) => entries(value).for_each(|(key, value)| collect(key, value, secrets)),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
+    }
+}
+
+fn collect_all(value: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
+    match value.get_ref() {
+        DeValue::Array(list) => list.iter().for_each(|item| collect_all(item, secrets)),
+        DeValue::Table(_) => entries(value).for_each(|(_, value)| collect_all(value, secrets)),
+        _ => secrets.push(value.span()),
+    }
+}
+
+fn entries<'a>(value: &'a Spanned<DeValue<'_>>) -> impl Iterator<Item = (&'a str, &'a Spanned<DeValue<'a>>)> {
+    let table = value.get_ref().as_table();
+    table.into_iter().flat_map(|table| table.iter().map(|(key, value)| (key.get_ref().as_ref(), value)))
+}
+
+/// What an address holds between its scheme and its host.
+pub fn credentials(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    authority.rsplit_once('@').map(|(credentials, _)| credentials)
+}
+
+/// True for what can be the name of an environment variable.
+pub fn is_variable(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
+}
+
+/// True if one of the words in it names a secret.
+fn is_suspect(key: &str) -> bool {
+    const WORDS: [&str; 11] = [
+        "key",
+        "apikey",
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "authorization",
+        "auth",
+        "cookie",
+        "credential",
+        "credentials",
+    ];
+    let mut words = key.split(|character: char| !character.is_ascii_alphanumeric());
+    words.any(|word| WORDS.iter().any(|secret| word.eq_ignore_ascii_case(secret)))
+}
+
+/// True for what begins like a provider's key.
+fn has_key_shape(text: &str) -> bool {
+    ["sk-", "sk_", "gsk_", "xai-", "hf_", "AIza", "Bearer ", "Basic "].iter().any(|prefix| text.starts_with(prefix))
+}
+
+fn blank(text: &str, secrets: &[Range<usize>]) -> String {
+    let hidden = |position: usize| secrets.iter().any(|span| span.contains(&position));
+    let mut shown = String::with_capacity(text.len());
+    for (position, character) in text.char_indices() {
+        if hidden(position) && !matches!(character, '\n' | '\r' | '"' | '\'') {
+            shown.extend(std::iter::repeat_n('*', character.len_utf8()));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(text: &str) -> String {
+        mask_table(text, DeTable::parse(text).unwrap().get_ref())
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_blanked_out_at_its_length() {
+        for (text, shown) in [
+            ("[providers.a]\napi_key = \"s3\u{e9}\"", "[providers.a]\napi_key = \"****\""),
+            ("[providers.a]\napi_kye = \"abc\"", "[providers.a]\napi_kye = \"***\""),
+            ("[providers.a]\nheaders = { x = \"abc\" }", "[providers.a]\nheaders = { x = \"***\" }"),
+            ("[providers.a]\napi_key = { env = \"A_KEY\" }", "[providers.a]\napi_key = { env = \"A_KEY\" }"),
+            ("[providers.a]\napi_key = { env = \"a-1\" }", "[providers.a]\napi_key = { env = \"***\" }"),
+            ("[provders.a]\napi_key = \"abc\"", "[provders.a]\napi_key = \"***\""),
+            ("x = \"sk-abc\"", "x = \"******\""),
+            ("max_tokens = \"100\"", "max_tokens = \"100\""),
+            ("x = \"http://me:it@host/a\"", "x = \"*******************\""),
+        ] {
+            assert_eq!(masked(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_shows_no_secret_either() {
+        let text = "api_key = \"abc\nother = \"fine\"\ntoken = '''\nsecret\n'''\nx = \"seen";
+        assert_eq!(mask_text(text), "api_key = \"***\nother = \"fine\"\ntoken = '''\n******\n'''\nx = \"seen");
+    }
+}

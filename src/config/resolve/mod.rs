@@ -1,0 +1,79 @@
+//! Looks everything up once: the file's sections in, the plan out.
+
+mod model;
+mod names;
+mod provider;
+mod route;
+mod secret;
+mod tool;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::file::{Gateway, List, Optional, Server};
+use super::plan::{self, Plan};
+use super::read::{At, Entry, Named};
+use super::report::{Problems, Span};
+use super::{Surroundings, report};
+
+/// Makes a plan. It is of use only if no problem was noted.
+pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, problems: &mut Problems) -> Plan {
+    let mut resolver = Resolver { text, surroundings, problems };
+    let providers = resolver.providers(&file.providers, &model::users(&file.models));
+    let models = resolver.models(&file.models, &providers);
+    let tools = resolver.tools(&file.tools);
+    let routes = resolver.routes(&file.routes, &models, &tools);
+    Plan { server: server(file.server.as_ref()), routes, models: models.into_found() }
+}
+
+/// What resolving needs at every place.
+struct Resolver<'a> {
+    text: &'a str,
+    surroundings: Surroundings<'a>,
+    problems: &'a mut Problems,
+}
+
+impl Resolver<'_> {
+    fn problem(&mut self, problem: report::Problem) {
+        self.problems.push(problem);
+    }
+
+    /// The place of a part of a text value, or of the whole value where escapes hide which part is which.
+    fn part(&self, value: &At<String>, part: std::ops::Range<usize>) -> Span {
+        let plain = self
+            .text
+            .get(value.span.clone())
+            .is_some_and(|raw| raw.get(1..1 + value.value.len()) == Some(value.value.as_str()));
+        if plain { value.span.start + 1 + part.start..value.span.start + 1 + part.end } else { value.span.clone() }
+    }
+}
+
+fn server(file: Option<&At<Server>>) -> plan::Server {
+    let file = file.map(|file| &file.value);
+    let seconds = Duration::from_secs;
+    plan::Server {
+        listen: file.and_then(|file| value(&file.listen)).map_or(LISTEN, |listen| listen.0),
+        max_body: file.and_then(|file| value(&file.max_body)).map_or(1 << 20, |size| size.0),
+        max_head: file.and_then(|file| value(&file.max_head)).map_or(64 << 10, |size| size.0),
+        head_timeout: file.and_then(|file| value(&file.head_timeout)).map_or(seconds(10), |time| time.0),
+        body_timeout: file.and_then(|file| value(&file.body_timeout)).map_or(seconds(30), |time| time.0),
+        drain: file.and_then(|file| value(&file.drain)).map_or(seconds(30), |time| time.0),
+        max_connections: file
+            .and_then(|file| value(&file.max_connections))
+            .map_or(1024, |number| usize::try_from(number.0).unwrap_or(usize::MAX)),
+    }
+}
+
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
+
+fn value<T>(field: &Optional<T>) -> Option<&T> {
+    field.as_ref().map(|field| &field.value)
+}
+
+fn items<T>(list: &List<T>) -> &[At<T>] {
+    list.as_ref().map_or(&[], |list| &list.value)
+}
+
+fn entries<T>(named: &Optional<Named<T>>) -> &[Entry<T>] {
+    named.as_ref().map_or(&[], |named| &named.value.0)
+}

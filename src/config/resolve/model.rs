@@ -1,0 +1,83 @@
+//! Models.
+
+use std::sync::Arc;
+
+use super::names::Names;
+use super::provider::Users;
+use super::{Resolver, entries, items, value};
+use crate::config::file::{self, Defaults, Optional};
+use crate::config::plan::{Model, ModelDefaults, ModelTarget, Provider};
+use crate::config::read::{At, Entry, Named, Section};
+use crate::config::report::Problem;
+
+/// Which providers are used, each with the first model that does.
+pub fn users(models: &Optional<Named<file::Model>>) -> Users<'_> {
+    let mut users = Users::new();
+    for entry in entries(models) {
+        for target in entry.value.targets.0.iter().flat_map(|targets| &targets.value) {
+            if let Some((provider, _)) = target.value.split_once('/') {
+                users.entry(provider).or_insert_with(|| (format!("model `{}`", entry.name.value), target.span.clone()));
+            }
+        }
+    }
+    users
+}
+
+impl Resolver<'_> {
+    /// The models, under their names and aliases.
+    pub fn models(&mut self, file: &Optional<Named<file::Model>>, providers: &Names<Provider>) -> Names<Model> {
+        let mut names = Names::new();
+        let models: Vec<_> = entries(file).iter().map(|entry| (entry, self.model(entry, providers))).collect();
+        for (entry, model) in &models {
+            let _ = names.add(&entry.name, model.clone());
+        }
+        for (entry, model) in &models {
+            for alias in items(&entry.value.aliases) {
+                if let Err(earlier) = names.add(alias, model.clone()) {
+                    let title = format!("a model of the name `{}` is there already", alias.value);
+                    self.problem(Problem::new(alias.span.clone(), title).also(earlier, "here"));
+                }
+            }
+        }
+        names
+    }
+
+    fn model(&mut self, entry: &Entry<file::Model>, providers: &Names<Provider>) -> Option<Arc<Model>> {
+        let file = &entry.value;
+        let given = file.targets.0.as_ref()?;
+        if given.value.is_empty() && file.is_sound() {
+            self.problem(Problem::new(given.span.clone(), format!("model `{}` needs a target", entry.name.value)));
+        }
+        let extra = value(&file.extra).map(|extra| extra.to_map()).unwrap_or_default();
+        let targets = given.value.iter().filter_map(|target| {
+            let (provider, model) = self.target(target, providers)?;
+            Some(ModelTarget { provider, model, extra: extra.clone() })
+        });
+        let targets = targets.collect();
+        Some(Arc::new(Model { name: entry.name.value.clone(), targets, defaults: defaults(&file.defaults) }))
+    }
+
+    fn target(&mut self, target: &At<String>, providers: &Names<Provider>) -> Option<(Arc<Provider>, String)> {
+        match target.value.split_once('/') {
+            Some((provider, model)) if !provider.is_empty() && !model.trim().is_empty() => {
+                let span = self.part(target, 0..provider.len());
+                let found = self.look_up(providers, provider, span, "provider")?;
+                Some((found, model.trim().to_owned()))
+            }
+            _ => {
+                let title = format!("`{}` names no provider and model", target.value);
+                self.problem(Problem::new(target.span.clone(), title).help("write \"provider/model\""));
+                None
+            }
+        }
+    }
+}
+
+fn defaults(file: &Optional<Defaults>) -> ModelDefaults {
+    let Some(file) = value(file) else { return ModelDefaults::default() };
+    ModelDefaults {
+        max_tokens: value(&file.max_tokens).map(|number| number.0),
+        temperature: value(&file.temperature).map(|number| number.0),
+        reasoning: value(&file.reasoning).map(|effort| effort.0),
+    }
+}

@@ -1,0 +1,186 @@
+//! Routes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::names::Names;
+use super::provider::Side;
+use super::{Resolver, items, value};
+use crate::config::file::{self, List, OriginList};
+use crate::config::plan::{Cors, Model, Origins, Route, ToolPlan};
+use crate::config::read::{At, Section};
+use crate::config::report::{Problem, Span};
+use crate::config::values::Switch;
+
+/// Paths that the gateway answers itself.
+const BUILT_IN: [&str; 1] = ["/health"];
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const TURN_TIMEOUT: Duration = Duration::from_secs(600);
+const MAX_STEPS: u32 = 8;
+const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+/// What a page needs for a JSON body and for a login.
+const CORS_HEADERS: [&str; 2] = ["content-type", "authorization"];
+
+impl Resolver<'_> {
+    pub fn routes(
+        &mut self,
+        file: &List<file::Route>,
+        models: &Names<Model>,
+        tools: &Names<ToolPlan>,
+    ) -> Vec<Arc<Route>> {
+        let mut taken = BTreeMap::new();
+        let mut routes = Vec::new();
+        for route in items(file) {
+            if let Some(path) = &route.value.path.0 {
+                self.check_path(path, &mut taken);
+            }
+            routes.extend(self.route(&route.value, models, tools).map(Arc::new));
+        }
+        routes
+    }
+
+    fn route(&mut self, file: &file::Route, models: &Names<Model>, tools: &Names<ToolPlan>) -> Option<Route> {
+        let protocol = file.protocol.0.as_ref().and_then(|protocol| self.protocol(protocol, Side::Page));
+        let model = file.model.as_ref().and_then(|model| self.named_model(model, models));
+        let offered = self.offered(file, models, model.as_ref());
+        self.check_force_model(file);
+        let tools = self.offered_tools(&file.tools, tools);
+        let cors = file.cors.as_ref().map(|cors| self.cors(&cors.value)).unwrap_or_default();
+        let (protocol, frontend) = protocol.and_then(|protocol| Some((protocol, protocol.frontend.as_ref()?)))?;
+        let options = self.options(frontend.options, file.options.as_ref(), protocol)?;
+        Some(Route {
+            path: file.path.0.as_ref()?.value.clone(),
+            protocol,
+            frontend: (frontend.make)(&options),
+            model,
+            force_model: value(&file.force_model).copied().unwrap_or_default(),
+            models: offered,
+            tools,
+            max_steps: value(&file.max_steps).and_then(|steps| u32::try_from(steps.0).ok()).unwrap_or(MAX_STEPS),
+            system: value(&file.system).cloned(),
+            cors,
+            keep_alive: match value(&file.keep_alive) {
+                Some(Switch::Off) => None,
+                Some(Switch::On(silence)) => Some(silence.0),
+                None => Some(KEEP_ALIVE),
+            },
+            turn_timeout: value(&file.turn_timeout).map_or(TURN_TIMEOUT, |timeout| timeout.0),
+        })
+    }
+
+    fn check_path<'a>(&mut self, path: &'a At<String>, taken: &mut BTreeMap<&'a str, Span>) {
+        let text = path.value.as_str();
+        let wrong = |title: &str| Problem::new(path.span.clone(), title);
+        let special = |character: char| !character.is_ascii_graphic() || "?#{}*\"<>\\^`|".contains(character);
+        if !text.starts_with('/') {
+            self.problem(wrong("a path begins with a slash").help(format!("did you mean `/{text}`?")));
+        } else if text.contains(special) {
+            self.problem(wrong("a path is matched exactly and has no patterns, blanks or query"));
+        } else if BUILT_IN.contains(&text) {
+            self.problem(wrong(&format!("`{text}` is answered by the gateway itself")).help("choose another path"));
+        } else if let Some(earlier) = taken.get(text) {
+            self.problem(wrong(&format!("a second route for `{text}`")).also(earlier.clone(), "the first is here"));
+        }
+        taken.entry(text).or_insert_with(|| path.span.clone());
+    }
+
+    fn named_model(&mut self, name: &At<String>, models: &Names<Model>) -> Option<Arc<Model>> {
+        self.look_up(models, &name.value, name.span.clone(), "model")
+    }
+
+    /// The models that a page may ask for: those listed and the default, or all.
+    fn offered(
+        &mut self,
+        file: &file::Route,
+        models: &Names<Model>,
+        default: Option<&Arc<Model>>,
+    ) -> BTreeMap<String, Arc<Model>> {
+        if file.models.is_none() {
+            return models.found();
+        }
+        let mut offered = BTreeMap::new();
+        for name in items(&file.models) {
+            if let Some(model) = self.named_model(name, models) {
+                offered.insert(name.value.clone(), model);
+            }
+        }
+        if let (Some(name), Some(model)) = (&file.model, default) {
+            offered.insert(name.value.clone(), Arc::clone(model));
+        }
+        offered
+    }
+
+    fn check_force_model(&mut self, file: &file::Route) {
+        if let Some(forced) = file.force_model.as_ref().filter(|forced| forced.value)
+            && file.model.is_none()
+            && file.is_sound()
+        {
+            let problem = Problem::new(forced.span.clone(), "`force_model` without a `model`");
+            self.problem(problem.help("say which: `model = \"…\"`"));
+        }
+    }
+
+    fn offered_tools(&mut self, names: &List<String>, tools: &Names<ToolPlan>) -> Vec<Arc<ToolPlan>> {
+        let mut offered: Vec<Arc<ToolPlan>> = Vec::new();
+        for name in items(names) {
+            let Some(tool) = self.look_up(tools, &name.value, name.span.clone(), "tool") else { continue };
+            if offered.iter().any(|earlier| earlier.name == tool.name) {
+                self.problem(Problem::new(name.span.clone(), format!("tool `{}` is listed twice", name.value)));
+            } else {
+                offered.push(tool);
+            }
+        }
+        offered
+    }
+
+    fn cors(&mut self, file: &file::Cors) -> Cors {
+        let origins = match file.origins.0.as_ref().map(|origins| (&origins.value, &origins.span)) {
+            None => Origins::None,
+            Some((OriginList::Any, span)) => {
+                if let Some(credentials) = file.credentials.as_ref().filter(|credentials| credentials.value) {
+                    let problem = Problem::new(span.clone(), "\"*\" and credentials do not go together");
+                    let problem = problem.also(credentials.span.clone(), "browsers refuse this with any origin");
+                    self.problem(problem.help("list the origins that may send credentials"));
+                }
+                Origins::Any
+            }
+            Some((OriginList::List(list), _)) => {
+                Origins::List(list.iter().filter_map(|origin| self.origin(origin)).collect())
+            }
+        };
+        let headers = match &file.headers {
+            None => CORS_HEADERS.map(str::to_owned).to_vec(),
+            Some(_) => self.header_names(&file.headers),
+        };
+        Cors {
+            origins,
+            credentials: value(&file.credentials).copied().unwrap_or_default(),
+            headers,
+            exposed: self.header_names(&file.exposed),
+            max_age: value(&file.max_age).map_or(CORS_MAX_AGE, |age| age.0),
+        }
+    }
+
+    fn header_names(&mut self, names: &List<String>) -> Vec<String> {
+        items(names).iter().filter_map(|name| self.header_name(name)).collect()
+    }
+
+    /// An origin as browsers send it: scheme, host and port, in lower case and without a slash.
+    fn origin(&mut self, origin: &At<String>) -> Option<String> {
+        let text = origin.value.trim_end_matches('/').to_ascii_lowercase();
+        let authority = text.split_once("://").map(|(_, authority)| authority).unwrap_or_default();
+        let fits = text != "null"
+            && !authority.is_empty()
+            && authority.chars().all(|character| character.is_ascii_alphanumeric() || "-._:[]".contains(character));
+        if !fits {
+            let problem = Problem::new(origin.span.clone(), "not an origin");
+            let help = match origin.value.as_str() {
+                "*" => "for any origin write `origins = \"*\"`, without the list",
+                _ => "write scheme, host and perhaps a port, and each one out: \"https://chat.example.com\"",
+            };
+            self.problem(problem.help(help));
+        }
+        fits.then_some(text)
+    }
+}

@@ -1,0 +1,90 @@
+//! Secrets from where the file says that they are.
+
+use std::fs;
+
+use http::HeaderValue;
+
+use super::Resolver;
+use crate::config::file::SecretSource;
+use crate::config::mask::is_variable;
+use crate::config::read::{At, Section};
+use crate::config::report::{Problem, Span};
+use crate::secret::Secret;
+
+/// Who needs a secret, for messages.
+pub struct Need<'a> {
+    /// The place of the table that says where it is.
+    pub at: Span,
+    /// Who it is for, as in "provider `openai`".
+    pub who: String,
+    /// Who uses that, with the place; without one, the secret need not be there.
+    pub user: Option<(&'a str, Span)>,
+}
+
+/// Largest secret in a file, in bytes.
+const LARGEST: u64 = 64 << 10;
+
+impl Resolver<'_> {
+    /// Fetches a secret. Nothing if there is none, which has been noted, or if nobody needs it.
+    pub fn secret(&mut self, source: &SecretSource, need: &Need<'_>) -> Option<Secret> {
+        match (&source.env, &source.file) {
+            (Some(name), None) => self.variable(name, need),
+            (None, Some(path)) => self.secret_file(path, need),
+            _ if !source.is_sound() => None,
+            _ => {
+                let problem = Problem::new(need.at.clone(), "a secret comes from one place");
+                self.problem(problem.help("write either `{ env = \"NAME\" }` or `{ file = \"path\" }`"));
+                None
+            }
+        }
+    }
+
+    fn variable(&mut self, name: &At<String>, need: &Need<'_>) -> Option<Secret> {
+        if !is_variable(&name.value) {
+            let problem = Problem::new(name.span.clone(), "not the name of an environment variable");
+            self.problem(problem.help("the name stands here, the secret itself only in the environment"));
+            return None;
+        }
+        let user = need.user.as_ref()?;
+        let secret = (self.surroundings.env)(&name.value);
+        let Some(secret) = secret.filter(|secret| !secret.trim().is_empty()) else {
+            let title = format!("environment variable `{}` is not set", name.value);
+            let problem = Problem::new(name.span.clone(), title).label(format!("{} needs it", need.who));
+            let problem = problem.also(user.1.clone(), format!("{} uses {}", user.0, need.who));
+            self.problem(problem.help("set it, or let another provider answer"));
+            return None;
+        };
+        self.sendable(&secret, &name.span, &format!("environment variable `{}`", name.value))
+    }
+
+    fn secret_file(&mut self, path: &At<String>, need: &Need<'_>) -> Option<Secret> {
+        let user = need.user.as_ref()?;
+        let full = self.surroundings.folder.join(&path.value);
+        let read = fs::metadata(&full).map_err(|error| error.to_string()).and_then(|metadata| {
+            if metadata.len() > LARGEST {
+                return Err(format!("it has more than {LARGEST} bytes"));
+            }
+            fs::read_to_string(&full).map_err(|error| error.to_string())
+        });
+        match read {
+            Ok(secret) => self.sendable(&secret, &path.span, &format!("file `{}`", path.value)),
+            Err(why) => {
+                let problem = Problem::new(path.span.clone(), format!("cannot read the file `{}`", path.value));
+                let problem = problem.label(format!("{} needs it: {why}", need.who));
+                self.problem(problem.also(user.1.clone(), format!("{} uses {}", user.0, need.who)));
+                None
+            }
+        }
+    }
+
+    /// The secret without blanks around it, if a header can hold it.
+    pub fn sendable(&mut self, secret: &str, span: &Span, place: &str) -> Option<Secret> {
+        let secret = secret.trim();
+        let fits = !secret.is_empty() && HeaderValue::from_str(secret).is_ok();
+        if !fits {
+            let title = format!("{place} does not hold what a header can carry");
+            self.problem(Problem::new(span.clone(), title).help("it must be one line of visible characters"));
+        }
+        fits.then(|| Secret::new(secret))
+    }
+}
