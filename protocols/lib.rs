@@ -29,6 +29,7 @@ pub mod order;
 pub mod protocol;
 #[cfg(test)]
 mod sample_turns;
+pub mod transcode;
 pub mod vercel;
 pub mod wire;
 

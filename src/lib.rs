@@ -2,4 +2,6 @@
 
 pub mod cli;
 pub mod config;
+pub mod dialect;
+pub mod golden;
 pub mod secret;

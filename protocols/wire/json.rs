@@ -85,12 +85,13 @@ impl<'a> Raw<'a> {
 
     /// The value in another shape; `None` if it does not fit.
     pub fn parse<T: Deserialize<'a>>(self) -> Option<T> {
-        serde_json::from_str(self.0).ok()
+        // Making serde_json's error for nothing at all would cost an allocation for every absent member.
+        if self.0.is_empty() { None } else { serde_json::from_str(self.0).ok() }
     }
 
     /// The value as an owned tree; `None` if absent or unreadable (a lone surrogate is).
     pub fn value<T: DeserializeOwned>(self) -> Option<T> {
-        serde_json::from_str(self.0).ok()
+        if self.0.is_empty() { None } else { serde_json::from_str(self.0).ok() }
     }
 }
 

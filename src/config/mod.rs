@@ -11,7 +11,7 @@ mod read;
 mod report;
 mod resolve;
 pub mod schema;
-mod suggest;
+pub mod suggest;
 mod values;
 
 use std::fs;
