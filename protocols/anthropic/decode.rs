@@ -358,3 +358,6 @@ fn status_of(kind: &str) -> Option<u16> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,8 +174,10 @@ impl Step {
             if let Some(piece) = piece(message.content) {
                 self.content(piece, out)?;
             }
-            for call in message.tool_calls.parse::<Vec<Raw<'_>>>().unwrap_or_default() {
-                self.call(call, out)?;
+            if message.tool_calls.is_array() {
+                for call in message.tool_calls.parse::<Vec<Raw<'_>>>().unwrap_or_default() {
+                    self.call(call, out)?;
+                }
             }
         }
         if line.done.get() == "true" {

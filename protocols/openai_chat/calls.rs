@@ -181,7 +181,8 @@ impl Calls {
         let call = self.calls.get(at)?;
         let second = index.is_none() && call.list == self.lists;
         let again = || call.has_no_id() && call.json.whole() && opens(said.arguments);
-        let renamed = name.is_some_and(|name| call.begun && !call.name.is_empty() && (call.name != *name || again()));
+        let settled = !call.name.is_empty() && (call.begun || index.is_none());
+        let renamed = name.is_some_and(|name| settled && (call.name != *name || again()));
         (!second && !renamed).then_some(at)
     }
 

@@ -132,8 +132,8 @@ impl Answer {
 
     /// The body is JSON and no stream: a whole answer, an error, or chunks line by line (corner cases 49 and 72).
     fn document(&mut self, document: &str, out: &mut Vec<Event>) -> Outcome {
-        let mut items = serde_json::Deserializer::from_str(document).into_iter::<Raw<'_>>();
-        while let Some(item) = items.next() {
+        let items = serde_json::Deserializer::from_str(document).into_iter::<Raw<'_>>();
+        for item in items {
             let Ok(item) = item else {
                 self.data = true;
                 return Ok(());
