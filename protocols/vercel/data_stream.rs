@@ -30,6 +30,11 @@ impl DataStream {
     pub(super) fn new(_level: Level, _context: &ReplyContext) -> Self {
         Self
     }
+
+    /// Whether the model's name and the detailed usage go to the page as a message annotation.
+    pub(super) fn annotated(self, _annotated: bool) -> Self {
+        self
+    }
 }
 
 impl Encoder for DataStream {

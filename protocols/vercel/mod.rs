@@ -19,7 +19,7 @@ pub static AUTO: Protocol = Protocol {
     aliases: &["vercel"],
     about: "Every AI SDK wire on one route, chosen by looking at the body",
     frontend: Some(FrontendSpec {
-        options: &[LINES_LEVEL, UI_LEVEL, DYNAMIC_TOOLS, USAGE_METADATA, WARNINGS, CONTENT_TYPE],
+        options: &[LINES_LEVEL, USAGE_ANNOTATION, UI_LEVEL, DYNAMIC_TOOLS, USAGE_METADATA, WARNINGS, CONTENT_TYPE],
         make: frontend::any,
     }),
     upstream: None,
@@ -30,7 +30,7 @@ pub static DATA_STREAM: Protocol = Protocol {
     name: "vercel-data-stream",
     aliases: &[],
     about: "AI SDK 3.4 and 4: data stream lines",
-    frontend: Some(FrontendSpec { options: &[LINES_LEVEL], make: frontend::lines }),
+    frontend: Some(FrontendSpec { options: &[LINES_LEVEL, USAGE_ANNOTATION], make: frontend::lines }),
     upstream: None,
 };
 
@@ -69,6 +69,13 @@ const LINES_LEVEL: OptionSpec = OptionSpec {
     name: "lines_level",
     about: "The vocabulary of the data stream lines: \"4\" (default, AI SDK 4.1.63 and later) or \"3\" (AI SDK 3.4 and 4.0).",
     kind: OptionKind::Choice(&["3", "4"]),
+};
+
+const USAGE_ANNOTATION: OptionSpec = OptionSpec {
+    name: "usage_annotation",
+    about: "Whether the end of an answer in data stream lines carries the model's name and the detailed token usage as \
+            a message annotation. Default: false.",
+    kind: OptionKind::Flag,
 };
 
 const UI_LEVEL: OptionSpec = OptionSpec {
