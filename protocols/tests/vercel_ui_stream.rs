@@ -1,53 +1,14 @@
-//! The bytes of the UI message stream for every kind of turn and every level, and what the SDK's own clients make of
-//! them.
+//! The bytes of the UI message stream for every kind of turn and every level.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
-#[path = "vercel_ui/scenarios.rs"]
-mod scenarios;
-
-use std::path::PathBuf;
-use std::process::Command;
+mod vercel_ui;
 
 use bytes::BytesMut;
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::event::Event;
-use chatwire_protocols::options::Options;
-use chatwire_protocols::order::Order;
-use chatwire_protocols::protocol::{Encoder, ReplyContext};
 use serde_json::{Value, json};
-
-fn encoder(options: &Value, chat: &ChatRequest) -> Box<dyn Encoder> {
-    let spec = chatwire_protocols::find("vercel-ui-stream").unwrap().frontend.as_ref().unwrap();
-    let frontend = (spec.make)(&Options::read(spec.options, options.as_object().unwrap()).unwrap());
-    let context = ReplyContext { turn: "turn".into(), message: "msg-1".into(), model: "m".into(), created: 0 };
-    frontend.open(chat, &context).encoder
-}
-
-/// A turn's events as the order lets them through. The calls of `expected` are of an earlier turn.
-fn ordered(events: Vec<Event>, expected: &[&str]) -> Vec<Event> {
-    let mut order = Order::default();
-    let mut out = Vec::new();
-    expected.iter().for_each(|call| order.expect_result(&(*call).into()));
-    events.into_iter().for_each(|event| order.admit(event, &mut out));
-    assert!(order.ended(), "the turn has an end");
-    assert_eq!(order.breaches(), 0, "the turn is legal");
-    out
-}
-
-fn encode(name: &str, options: &Value) -> String {
-    let mut encoder = encoder(options, &ChatRequest::default());
-    let mut out = BytesMut::new();
-    let expected: &[&str] = if ["approved", "denied"].contains(&name) { &["p1"] } else { &[] };
-    for event in ordered(scenarios::turn(name).events, expected) {
-        encoder.event(&event, &mut out);
-    }
-    let written = String::from_utf8(out.to_vec()).unwrap();
-    encoder.event(&Event::TurnEnd(Box::default()), &mut out);
-    encoder.keep_alive(&mut out);
-    assert_eq!(out.len(), written.len(), "{name}: nothing follows the end");
-    written
-}
+use vercel_ui::{TURNS, encode, encoder, level};
 
 /// The chunks, without `start`, `[DONE]` and what a plain end looks like.
 fn chunks(name: &str, options: &Value) -> Vec<String> {
@@ -66,10 +27,6 @@ fn chunks(name: &str, options: &Value) -> Vec<String> {
         chunks.pop();
     }
     chunks
-}
-
-fn level(level: &str) -> Value {
-    json!({"ui_level": level})
 }
 
 #[track_caller]
@@ -472,134 +429,4 @@ fn the_floor_says_nothing_that_the_oldest_release_refuses() {
             assert_eq!(nulls.count(), 0, "{name}: {chunk}");
         }
     }
-}
-
-const TURNS: &[&str] = &[
-    "text",
-    "reasoning",
-    "redacted",
-    "refusal",
-    "empty",
-    "length",
-    "tool",
-    "parallel",
-    "tool-fails",
-    "provider-tool",
-    "custom-tool",
-    "progress",
-    "client-tool",
-    "bad-arguments",
-    "cut-call",
-    "approval",
-    "sources",
-    "file",
-    "data",
-    "failed",
-    "failed-early",
-    "failed-between",
-    "cancelled",
-    "shutdown",
-];
-
-/// What a page shows in the end. `aui` (assistant-ui's decoder) has words of its own for some of it.
-fn shown(name: &str, aui: bool) -> Value {
-    let tools = |phases: &[(&str, &str)]| -> Value {
-        phases.iter().map(|(tool, phase)| json!({"toolName": tool, "phase": phase})).collect()
-    };
-    let (status, text, calls): (_, _, &[_]) = match name {
-        "text" => ("ready", "Hello, Grüße 👋🏽 \"quoted\"\n2nd\u{2028}line", &[]),
-        "reasoning" | "redacted" => ("ready", "42", &[]),
-        "refusal" => ("ready", "I cannot.", &[]),
-        "empty" => ("ready", "", &[]),
-        "length" => ("ready", "so far", &[]),
-        "tool" => ("ready", "Looking. It is 7 °C.", &[("weather", "output-available")]),
-        "parallel" => ("ready", "done", &[("weather", "output-available"), ("clock", "output-available")]),
-        "tool-fails" => ("ready", "sorry", &[("weather", "output-error")]),
-        "provider-tool" => ("ready", "found", &[("web_search", "output-available")]),
-        "custom-tool" => ("ready", "patched", &[("patch", "output-available")]),
-        "progress" => ("ready", "built", &[("build", "output-available")]),
-        "client-tool" => ("ready", "", &[("askColor", "input-available")]),
-        "bad-arguments" => ("ready", "sorry", &[("pay", "output-error")]),
-        "cut-call" => ("error", "", &[("pay", "output-error")]),
-        "approval" => ("ready", "", &[("pay", "")]),
-        "sources" => ("ready", "see", &[]),
-        "file" => ("ready", "drawn", &[]),
-        "data" => ("ready", "x", &[]),
-        "failed" => ("error", "I was about", &[]),
-        "failed-early" => ("error", "", &[]),
-        "failed-between" => ("error", "", &[("weather", "output-error")]),
-        "cancelled" => ("ready", "I was", &[]),
-        "shutdown" => ("error", "I was", &[]),
-        other => panic!("no turn named {other}"),
-    };
-    let mut shown = json!({"status": status, "text": text, "assistantMessages": 1});
-    if !(aui || name == "failed-early") {
-        shown["messageId"] = "msg-1".into();
-    }
-    if name != "approval" && !(aui && ["bad-arguments", "cut-call", "custom-tool"].contains(&name)) {
-        shown["tools"] = tools(calls);
-    }
-    if !aui {
-        shown["unfinishedParts"] = 0.into();
-        match name {
-            "sources" => {
-                shown["sources"] = json!([{"url": "https://a/1"}, {"url": "https://a/2"}, {"title": "Report"}])
-            }
-            "file" => shown["files"] = json!([{"mediaType": "image/png"}]),
-            "reasoning" => shown["reasoning"] = "let me think".into(),
-            "data" => shown["data"] = json!([{"type": "data-status", "data": {"step": 2}}]),
-            "length" => {
-                shown["metadata"] = json!({"model": "m", "finishReason": "length", "usage": {"outputTokens": 7}})
-            }
-            _ => {}
-        }
-    }
-    shown
-}
-
-/// Feeds every turn at every level to the SDK's own clients, byte by byte. `AI_SDK_CLIENTS` names a folder with a
-/// `consume.mjs` that plays a file to a client and compares what a page would show.
-#[test]
-#[ignore = "needs Node and the AI SDK's packages; set AI_SDK_CLIENTS"]
-fn the_real_clients_show_what_they_should() {
-    let clients = PathBuf::from(std::env::var("AI_SDK_CLIENTS").expect("AI_SDK_CLIENTS"));
-    let only = std::env::var("ONLY").unwrap_or_default();
-    let folder = std::env::temp_dir().join(format!("chatwire-ui-stream-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let (mut table, mut failed) = (Vec::new(), Vec::new());
-    for (name, sdks) in [
-        ("floor", &["5-floor", "5", "6-floor", "6", "7-floor", "7", "aui"][..]),
-        ("5", &["5", "6-floor", "6", "7-floor", "7", "aui"]),
-        ("6", &["6-floor", "6", "7-floor", "7", "aui"]),
-        ("7", &["7-floor", "7", "aui"]),
-    ] {
-        for sdk in sdks {
-            let mut passed = 0;
-            let turns: Vec<_> = TURNS.iter().filter(|turn| turn.contains(&only)).collect();
-            for turn in &turns {
-                let (bytes, expected) = (folder.join("answer.txt"), folder.join("expected.json"));
-                std::fs::write(&bytes, encode(turn, &level(name))).unwrap();
-                std::fs::write(&expected, shown(turn, *sdk == "aui").to_string()).unwrap();
-                let output = Command::new("node")
-                    .current_dir(&clients)
-                    .args(["consume.mjs", "--sdk", sdk, "--chunk", "byte", "--lint", "--brief", "--file"])
-                    .arg(&bytes)
-                    .arg("--expect")
-                    .arg(&expected)
-                    .output()
-                    .unwrap();
-                if output.status.success() {
-                    passed += 1;
-                } else {
-                    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-                    let tail: Vec<_> = said.lines().rev().take_while(|line| *line != "}").collect();
-                    failed.push(format!("{turn}, level {name}, client {sdk}: {}", tail.join(" | ")));
-                }
-            }
-            table.push(format!("level {name:5} client {sdk:7} {passed} of {}", turns.len()));
-        }
-    }
-    std::fs::remove_dir_all(&folder).unwrap();
-    println!("{}", table.join("\n"));
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

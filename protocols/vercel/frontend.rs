@@ -61,7 +61,7 @@ struct Page {
     /// `None`: the body says.
     wire: Option<Wire>,
     lines: data_stream::Level,
-    annotations: bool,
+    annotated: bool,
     ui: ui_stream::Settings,
     content_type: Option<String>,
 }
@@ -106,10 +106,10 @@ impl Frontend for Page {
     fn open(&self, chat: &ChatRequest, context: &ReplyContext) -> Reply {
         let streamed = |headers, encoder| Reply { status: 200, headers, encoder, whole: false };
         match self.wire.or_else(|| Wire::from_name(chat.wire)).unwrap_or(Wire::Ui) {
-            Wire::Lines => {
-                let lines = data_stream::DataStream::new(self.lines, context).annotated(self.annotations);
-                streamed(data_stream::headers(), Box::new(lines))
-            }
+            Wire::Lines => streamed(
+                data_stream::headers(),
+                Box::new(data_stream::DataStream::new(self.lines, context).annotated(self.annotated)),
+            ),
             Wire::Ui => streamed(ui_stream::headers(), Box::new(ui_stream::UiStream::new(self.ui, chat, context))),
             Wire::Text => streamed(text::headers(), Box::new(text::TextStream::new())),
             Wire::TypedLines => self.with_content_type(typed_lines::open(chat, context)),
@@ -136,7 +136,7 @@ impl Page {
         Arc::new(Self {
             wire,
             lines: data_stream::Level::read(options.text("lines_level")),
-            annotations: options.flag("annotations").unwrap_or(false),
+            annotated: options.flag("usage_annotation").unwrap_or(false),
             ui: ui_stream::Settings::read(options),
             content_type: options.text("content_type").map(str::to_owned),
         })

@@ -19,7 +19,7 @@ pub static AUTO: Protocol = Protocol {
     aliases: &["vercel"],
     about: "Every AI SDK wire on one route, chosen by looking at the body",
     frontend: Some(FrontendSpec {
-        options: &[LINES_LEVEL, ANNOTATIONS, UI_LEVEL, DYNAMIC_TOOLS, USAGE_METADATA, WARNINGS, CONTENT_TYPE],
+        options: &[LINES_LEVEL, USAGE_ANNOTATION, UI_LEVEL, DYNAMIC_TOOLS, USAGE_METADATA, WARNINGS, CONTENT_TYPE],
         make: frontend::any,
     }),
     upstream: None,
@@ -30,7 +30,7 @@ pub static DATA_STREAM: Protocol = Protocol {
     name: "vercel-data-stream",
     aliases: &[],
     about: "AI SDK 3.4 and 4: data stream lines",
-    frontend: Some(FrontendSpec { options: &[LINES_LEVEL, ANNOTATIONS], make: frontend::lines }),
+    frontend: Some(FrontendSpec { options: &[LINES_LEVEL, USAGE_ANNOTATION], make: frontend::lines }),
     upstream: None,
 };
 
@@ -71,9 +71,10 @@ const LINES_LEVEL: OptionSpec = OptionSpec {
     kind: OptionKind::Choice(&["3", "4"]),
 };
 
-const ANNOTATIONS: OptionSpec = OptionSpec {
-    name: "annotations",
-    about: "Whether lines end with the model's name and the token usage as an annotation of the message. Default: false.",
+const USAGE_ANNOTATION: OptionSpec = OptionSpec {
+    name: "usage_annotation",
+    about: "Whether the end of an answer in data stream lines carries the model's name and the detailed token usage as \
+            a message annotation. Default: false.",
     kind: OptionKind::Flag,
 };
 

@@ -20,13 +20,45 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, CallerError> {
     if body.trim_ascii().is_empty() {
         return Err(CallerError::new(400, "empty_body", "the body is empty; a JSON object is expected"));
     }
-    match serde_json::from_slice(body) {
+    let read = serde_json::from_slice(body).or_else(|error| match without_halves(body) {
+        Some(mended) => serde_json::from_slice(&mended),
+        None => Err(error),
+    });
+    match read {
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => {
             Err(CallerError::new(400, "invalid_json", format!("the body must be a JSON object, not {}", kind(&other))))
         }
         Err(error) => Err(CallerError::new(400, "invalid_json", format!("the body is not valid JSON: {error}"))),
     }
+}
+
+/// The body with U+FFFD for every escaped half of a surrogate pair, or `None` if there is none. JavaScript cuts
+/// strings between the halves and sends what is left; one such message must not make every later request of its
+/// conversation invalid (corner case 172).
+fn without_halves(body: &[u8]) -> Option<Vec<u8>> {
+    let unit = |at: usize| {
+        let hex = body.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
+    };
+    let mut mended = Vec::with_capacity(body.len());
+    let (mut at, mut changed) = (0, false);
+    while let Some(&byte) = body.get(at) {
+        let width = match (byte, unit(at)) {
+            (b'\\', Some(0xD800..=0xDBFF)) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => 12,
+            (b'\\', Some(0xD800..=0xDFFF)) => {
+                mended.extend_from_slice(b"\\ufffd");
+                changed = true;
+                at += 6;
+                continue;
+            }
+            (b'\\', _) => 2,
+            _ => 1,
+        };
+        mended.extend_from_slice(body.get(at..at + width).unwrap_or(&[byte]));
+        at += width;
+    }
+    changed.then_some(mended)
 }
 
 impl<'a> Node<'a> {
@@ -142,6 +174,20 @@ mod tests {
         let error = second.required("content").unwrap().str().unwrap_err();
         assert_eq!(error.to_string(), "messages[1].content: must be a string, not a number");
         assert_eq!(second.required("role").unwrap_err().path, "messages[1].role");
+    }
+
+    #[test]
+    fn halves_of_surrogate_pairs_do_not_spoil_a_body() {
+        for (body, text) in [
+            (r#"{"a":"x\ud83d"}"#, "x\u{fffd}"),
+            (r#"{"a":"\ude00\ud83d\ude00\ud83d"}"#, "\u{fffd}\u{1f600}\u{fffd}"),
+            (r#"{"a":"\\ud83d \ud83d\n"}"#, "\\ud83d \u{fffd}\n"),
+        ] {
+            assert_eq!(object(body.as_bytes()).unwrap()["a"], text, "{body}");
+        }
+        for body in ["{\"a\":\"\\ud8", "{\"a\":\"\\ud83d", "{\"a\":\"\\"] {
+            assert!(object(body.as_bytes()).is_err(), "{body}");
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Turn {
         self.push(Event::TurnEnd(Box::new(TurnEnd { finish, usage })))
     }
 
-    fn stop(self) -> Self {
+    pub fn stop(self) -> Self {
         self.end_step(FinishReason::Stop).end()
     }
 }

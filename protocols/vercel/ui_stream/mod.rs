@@ -307,6 +307,3 @@ fn metadata(model: &str, reason: &str, usage: &Usage) -> Value {
     }
     Value::Object(metadata)
 }
-
-#[cfg(test)]
-mod tests;
