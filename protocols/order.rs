@@ -42,6 +42,8 @@ struct Call {
     shown: Text,
     runs: Runs,
     input_ended: bool,
+    /// Somebody outside was asked: the page for an output, or a person for an approval.
+    awaited: bool,
     answered: bool,
 }
 
@@ -59,6 +61,7 @@ impl Order {
             shown: call.clone(),
             runs: Runs::Page,
             input_ended: true,
+            awaited: false,
             answered: false,
         });
     }
@@ -113,7 +116,14 @@ impl Order {
             },
             Event::ToolStart { call } => self.about_call(call, false),
             Event::ToolDelta(says) | Event::ToolProgress(says) => self.about_call(&mut says.call, false),
-            Event::ToolAwait(wait) => self.about_call(&mut wait.call, false),
+            Event::ToolAwait(wait) => {
+                let verdict = self.about_call(&mut wait.call, false);
+                let called = self.calls.iter_mut().rev().find(|call| !call.answered && call.shown == wait.call);
+                if let (Verdict::Pass, Some(call)) = (&verdict, called) {
+                    call.awaited = true;
+                }
+                verdict
+            }
             Event::ToolResult(result) => self.about_call(&mut result.call, result.last),
             Event::StepStart(_) => {
                 if self.step_open {
@@ -162,6 +172,7 @@ impl Order {
                     shown: call.id.clone(),
                     runs: call.runs,
                     input_ended: false,
+                    awaited: false,
                     answered: false,
                 });
                 Some(self.calls.len() - 1)
@@ -197,10 +208,11 @@ impl Order {
         }
     }
 
-    /// Answers the calls that nobody will answer any more. After a whole turn, page-run calls wait for the page.
+    /// Answers the calls that nobody will answer any more. After a whole turn, page-run calls wait for the page, and
+    /// calls that need an approval for the person.
     fn answer_calls(&mut self, whole: bool, out: &mut Vec<Event>) {
         for call in &mut self.calls {
-            let waits = whole && call.runs == Runs::Page;
+            let waits = whole && (call.runs == Runs::Page || call.awaited);
             if !(call.answered || waits) {
                 call.answered = true;
                 out.push(Event::ToolResult(Box::new(ToolResult::failed(
@@ -264,7 +276,7 @@ pub fn first_step(response: Option<Text>, model: Option<Text>) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{StepEnd, ToolCall, ToolKind, TurnEnd};
+    use crate::event::{StepEnd, ToolAwait, ToolCall, ToolKind, TurnEnd, Wants};
 
     fn start(block: u32) -> Event {
         Event::BlockStart { block: BlockId(block), kind: BlockKind::Text }
@@ -376,5 +388,22 @@ mod tests {
             Event::TurnEnd(Box::default()),
         ]);
         assert!(!events.iter().any(|event| matches!(event, Event::ToolResult(_))));
+    }
+    #[test]
+    fn a_call_that_needs_an_approval_waits_after_a_whole_turn_and_not_after_a_failure() {
+        let wait = ToolAwait { call: "c".into(), wants: Wants::Approval("a".into()) };
+        let begin = vec![
+            first_step(None, None),
+            call(0, "c", Runs::Gateway),
+            end(0),
+            Event::ToolAwait(Box::new(wait)),
+            Event::StepEnd(Box::default()),
+        ];
+        let results = |last: Event| {
+            let (events, _) = admitted([begin.clone(), vec![last]].concat());
+            events.iter().filter(|event| matches!(event, Event::ToolResult(_))).count()
+        };
+        assert_eq!(results(Event::TurnEnd(Box::default())), 0);
+        assert_eq!(results(Event::Failed(Failure::boxed(FailureKind::Cut, "x"))), 1);
     }
 }
