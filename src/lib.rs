@@ -2,3 +2,8 @@
 
 pub mod config;
 pub mod secret;
+pub mod server;
+pub mod telemetry;
+pub mod tools;
+pub mod turn;
+pub mod upstream;
