@@ -42,9 +42,9 @@ struct Call {
     shown: Text,
     runs: Runs,
     input_ended: bool,
-    answered: bool,
-    /// True once it waits for somebody outside: for the page, or for a person's approval.
+    /// Somebody outside was asked: the page for an output, or a person for an approval.
     awaited: bool,
+    answered: bool,
 }
 
 /// What to do with an event.
@@ -61,8 +61,8 @@ impl Order {
             shown: call.clone(),
             runs: Runs::Page,
             input_ended: true,
-            answered: false,
             awaited: false,
+            answered: false,
         });
     }
 
@@ -118,7 +118,8 @@ impl Order {
             Event::ToolDelta(says) | Event::ToolProgress(says) => self.about_call(&mut says.call, false),
             Event::ToolAwait(wait) => {
                 let verdict = self.about_call(&mut wait.call, false);
-                if let Some(call) = self.calls.iter_mut().rev().find(|call| call.shown == wait.call) {
+                let called = self.calls.iter_mut().rev().find(|call| !call.answered && call.shown == wait.call);
+                if let (Verdict::Pass, Some(call)) = (&verdict, called) {
                     call.awaited = true;
                 }
                 verdict
@@ -171,8 +172,8 @@ impl Order {
                     shown: call.id.clone(),
                     runs: call.runs,
                     input_ended: false,
-                    answered: false,
                     awaited: false,
+                    answered: false,
                 });
                 Some(self.calls.len() - 1)
             }
@@ -207,8 +208,8 @@ impl Order {
         }
     }
 
-    /// Answers the calls that nobody will answer any more. After a whole turn, calls that the page runs or that
-    /// somebody must approve wait for the next request.
+    /// Answers the calls that nobody will answer any more. After a whole turn, page-run calls wait for the page, and
+    /// calls that need an approval for the person.
     fn answer_calls(&mut self, whole: bool, out: &mut Vec<Event>) {
         for call in &mut self.calls {
             let waits = whole && (call.runs == Runs::Page || call.awaited);
@@ -388,19 +389,21 @@ mod tests {
         ]);
         assert!(!events.iter().any(|event| matches!(event, Event::ToolResult(_))));
     }
-
     #[test]
-    fn calls_that_need_an_approval_wait_after_a_whole_turn() {
+    fn a_call_that_needs_an_approval_waits_after_a_whole_turn_and_not_after_a_failure() {
         let wait = ToolAwait { call: "c".into(), wants: Wants::Approval("a".into()) };
-        let (events, breaches) = admitted(vec![
+        let begin = vec![
             first_step(None, None),
             call(0, "c", Runs::Gateway),
             end(0),
             Event::ToolAwait(Box::new(wait)),
             Event::StepEnd(Box::default()),
-            Event::TurnEnd(Box::default()),
-        ]);
-        assert!(!events.iter().any(|event| matches!(event, Event::ToolResult(_))));
-        assert_eq!(breaches, 0);
+        ];
+        let results = |last: Event| {
+            let (events, _) = admitted([begin.clone(), vec![last]].concat());
+            events.iter().filter(|event| matches!(event, Event::ToolResult(_))).count()
+        };
+        assert_eq!(results(Event::TurnEnd(Box::default())), 0);
+        assert_eq!(results(Event::Failed(Failure::boxed(FailureKind::Cut, "x"))), 1);
     }
 }

@@ -5,3 +5,8 @@ pub mod config;
 pub mod dialect;
 pub mod golden;
 pub mod secret;
+pub mod server;
+pub mod telemetry;
+pub mod tools;
+pub mod turn;
+pub mod upstream;

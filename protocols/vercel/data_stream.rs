@@ -144,10 +144,6 @@ impl DataStream {
         self
     }
 
-    /// Whether the model's name and the detailed usage go to the page as a message annotation.
-    pub(super) fn annotated(self, _annotated: bool) -> Self {
-        self
-    }
 }
 
 impl Encoder for DataStream {

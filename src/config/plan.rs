@@ -11,6 +11,7 @@ use chatwire_protocols::protocol::{Frontend, Protocol, Upstream};
 use serde_json::{Map, Value};
 
 use crate::secret::Secret;
+use crate::tools::Tool;
 
 /// What a gateway serves and how.
 #[derive(Clone)]
@@ -193,4 +194,6 @@ pub enum ToolKind {
     Fixed(Value),
     /// The page runs it.
     Page,
+    /// Code of the program that the gateway is a part of.
+    Code(Arc<dyn Tool>),
 }

@@ -1,0 +1,134 @@
+//! The body of a reply. A running turn is polled by the body itself: no task and no queue between the provider's
+//! bytes and the page's.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use chatwire_protocols::event::Event;
+use chatwire_protocols::protocol::Encoder;
+use http_body_util::Full;
+use hyper::body::{Frame, SizeHint};
+use pin_project::pin_project;
+use tokio::time::Instant;
+
+use crate::telemetry::Record;
+use crate::turn::Driver;
+use crate::upstream::Alarm;
+
+/// A reply's body.
+#[pin_project(project = BodyKind)]
+pub enum Body {
+    /// One document.
+    Document(#[pin] Full<Bytes>),
+    /// A running turn.
+    Turn(#[pin] Box<TurnBody>),
+}
+
+/// A turn on its way to a page. Dropping it drops the turn.
+pub struct TurnBody {
+    driver: Driver,
+    encoder: Box<dyn Encoder>,
+    /// Events that are not written yet.
+    events: Vec<Event>,
+    out: BytesMut,
+    silence: Option<Silence>,
+    record: Record,
+}
+
+/// When the next keep-alive is due.
+struct Silence {
+    most: Duration,
+    alarm: Alarm,
+}
+
+impl TurnBody {
+    /// The rest of a turn that has given `events` so far. `keep_alive` is how long it may be silent.
+    pub fn new(
+        driver: Driver,
+        encoder: Box<dyn Encoder>,
+        events: Vec<Event>,
+        keep_alive: Option<Duration>,
+        record: Record,
+    ) -> Self {
+        let silence = keep_alive.map(|most| Silence { most, alarm: Alarm::new(Instant::now() + most) });
+        Self { driver, encoder, events, out: BytesMut::new(), silence, record }
+    }
+
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            self.encode();
+            if !self.out.is_empty() {
+                if let Some(silence) = &mut self.silence {
+                    silence.alarm.set(Instant::now() + silence.most);
+                }
+                return Poll::Ready(Some(self.out.split().freeze()));
+            }
+            if self.driver.ended() {
+                return Poll::Ready(None);
+            }
+            if self.driver.poll(cx, &mut self.events).is_pending() {
+                std::task::ready!(self.poll_silence(cx));
+            }
+        }
+    }
+
+    fn encode(&mut self) {
+        for event in self.events.drain(..) {
+            self.record.event(&event, &self.driver);
+            self.encoder.event(&event, &mut self.out);
+        }
+    }
+
+    /// Ready when a keep-alive has been written, or was due and the dialect has none.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(silence) = &mut self.silence else { return Poll::Pending };
+        std::task::ready!(silence.alarm.poll(cx));
+        silence.alarm.set(Instant::now() + silence.most);
+        self.encoder.keep_alive(&mut self.out);
+        Poll::Ready(())
+    }
+}
+
+impl hyper::body::Body for TurnBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.poll_bytes(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.project() {
+            BodyKind::Document(document) => document.poll_frame(cx),
+            BodyKind::Turn(turn) => turn.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Document(document) => document.is_end_stream(),
+            Self::Turn(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Document(document) => document.size_hint(),
+            Self::Turn(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::Document(Full::new(bytes))
+    }
+}

@@ -1,0 +1,93 @@
+//! One connection: HTTP/1.1 or HTTP/2 in clear text, with the time limits that the HTTP library leaves to us.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+
+use super::exchange;
+use super::gateway::Gateway;
+use super::io::Patient;
+use super::stop::{Phase, Stop};
+use crate::config::plan::Server;
+
+/// How long a page may leave written bytes unread.
+const WRITE_STALL: Duration = Duration::from_secs(60);
+
+/// The smallest head limit that the HTTP library takes.
+const SMALLEST_HEAD: usize = 8192;
+
+/// Most answers at a time on one HTTP/2 connection.
+const STREAMS: u32 = 128;
+
+const PING: Duration = Duration::from_secs(20);
+
+/// Serves a connection until it is closed or the gateway stops.
+pub async fn serve(stream: TcpStream, gateway: Arc<Gateway>, stop: Stop) {
+    // Refused only for sockets that are already gone.
+    let _ = stream.set_nodelay(true);
+    let heard = Arc::new(AtomicBool::new(false));
+    let builder = builder(&gateway.plan.server);
+    let first_request = tokio::time::sleep(gateway.plan.server.head_timeout);
+    let service = {
+        let heard = Arc::clone(&heard);
+        service_fn(move |request: Request<Incoming>| {
+            heard.store(true, Ordering::Relaxed);
+            let gateway = Arc::clone(&gateway);
+            async move { Ok::<_, Infallible>(exchange::answer(gateway, request).await) }
+        })
+    };
+    let io = Patient::new(TokioIo::new(stream), WRITE_STALL);
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut draining = pin!(stop.clone().reached(Phase::Draining));
+    let mut now = pin!(stop.reached(Phase::Now));
+    let mut first_request = pin!(first_request);
+    let (mut drains, mut timed) = (false, true);
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+                return;
+            }
+            () = draining.as_mut(), if !drains => {
+                drains = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            // The library times neither the first byte nor the protocol's greeting.
+            () = first_request.as_mut(), if timed => {
+                timed = false;
+                if !heard.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+            () = now.as_mut() => return,
+        }
+    }
+}
+
+fn builder(server: &Server) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(server.head_timeout)
+        .max_buf_size(server.max_head.max(SMALLEST_HEAD));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(server.max_head).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    builder
+}

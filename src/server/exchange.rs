@@ -1,0 +1,131 @@
+//! One request and its reply.
+
+use std::sync::Arc;
+
+use chatwire_protocols::chat::{ChatRequest, Message, Role};
+use chatwire_protocols::error::{CallerError, Refusal};
+use chatwire_protocols::protocol::RequestHead;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use super::body::Body;
+use super::gateway::Gateway;
+use super::{cors, open, refuse, request};
+use crate::config::plan::{Model, ModelDefaults, Route};
+use crate::telemetry::Record;
+
+const METHODS: &str = "POST, OPTIONS";
+
+/// Answers a request.
+pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
+    let id = request::id(request.headers());
+    let record = Record::new(id.to_str().unwrap_or_default());
+    let (head, body) = request.into_parts();
+    let mut response = if let Err(error) = request::check_head(&head) {
+        let mut response = refused(record, None, &Refusal::Caller(&error));
+        refuse::close(&mut response, head.version);
+        response
+    } else if head.uri.path() == "/health" {
+        record.quiet();
+        refuse::health(&head.method, gateway.stop.has_begun())
+    } else if let Some(route) = gateway.route(head.uri.path()) {
+        let mut response = on_route(&gateway, route, &head, body, record).await;
+        cors::apply(&route.cors, &head.headers, &mut response);
+        response
+    } else {
+        let error = CallerError::new(404, "not_found", "there is nothing at this path");
+        refused(record, None, &Refusal::Caller(&error))
+    };
+    response.headers_mut().insert(request::REQUEST_ID, id);
+    response
+}
+
+async fn on_route(
+    gateway: &Gateway,
+    route: &Arc<Route>,
+    head: &Parts,
+    body: Incoming,
+    mut record: Record,
+) -> Response<Body> {
+    record.route(&route.path, route.protocol.name);
+    if head.method == Method::OPTIONS {
+        record.quiet();
+        let mut response = refuse::empty(StatusCode::NO_CONTENT);
+        refuse::allow(&mut response, METHODS);
+        if cors::is_preflight(&head.method, &head.headers) {
+            cors::preflight(&route.cors, &head.headers, &mut response);
+        }
+        return response;
+    }
+    match read(gateway, route, head, body).await {
+        Ok((chat, model)) => open::reply(gateway, route, chat, model, record).await,
+        Err(error) => {
+            let mut response = refused(record, Some(route), &Refusal::Caller(&error));
+            match error.status {
+                405 => refuse::allow(&mut response, METHODS),
+                // The body, or the rest of it, still stands on the connection.
+                408 | 413 => refuse::close(&mut response, head.version),
+                _ => {}
+            }
+            response
+        }
+    }
+}
+
+async fn read(
+    gateway: &Gateway,
+    route: &Route,
+    head: &Parts,
+    body: Incoming,
+) -> Result<(ChatRequest, Arc<Model>), CallerError> {
+    if head.method != Method::POST {
+        return Err(CallerError::new(405, "method_not_allowed", "use POST"));
+    }
+    request::check_media(&head.headers)?;
+    let server = &gateway.plan.server;
+    let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
+    let page = RequestHead { path: head.uri.path(), query: head.uri.query().unwrap_or_default() };
+    let mut chat = route.frontend.parse(&page, &body)?;
+    let model = choose_model(route, chat.model.as_deref())?;
+    complete(&mut chat, route, &model.defaults);
+    Ok((chat, model))
+}
+
+/// The model that the page names, or the route's own.
+fn choose_model(route: &Route, asked: Option<&str>) -> Result<Arc<Model>, CallerError> {
+    let asked = asked.filter(|name| !name.is_empty() && !route.force_model);
+    let wrong = |status, code, message| CallerError { status, code, path: "model".to_owned(), message };
+    match asked {
+        Some(name) => route.models.get(name).cloned().ok_or_else(|| {
+            let name: String = name.chars().take(100).collect();
+            wrong(404, "unknown_model", format!("there is no model {name:?} here"))
+        }),
+        None => route.model.clone().ok_or_else(|| {
+            wrong(400, "missing_model", "is missing, and this route has no model of its own".to_owned())
+        }),
+    }
+}
+
+/// Adds what the configuration says and the page did not.
+fn complete(chat: &mut ChatRequest, route: &Route, defaults: &ModelDefaults) {
+    let settings = &mut chat.settings;
+    settings.max_tokens = settings.max_tokens.or(defaults.max_tokens);
+    settings.temperature = settings.temperature.or(defaults.temperature);
+    settings.reasoning = settings.reasoning.or(defaults.reasoning);
+    if let Some(system) = &route.system {
+        chat.messages.insert(0, Message::text(Role::System, system.clone()));
+    }
+}
+
+/// Answers that there will be no stream, and logs it.
+pub fn refused(mut record: Record, route: Option<&Route>, refusal: &Refusal<'_>) -> Response<Body> {
+    record.refused(refusal);
+    match (route, refusal) {
+        (Some(route), refusal) => refuse::on_route(route, refusal),
+        (None, Refusal::Caller(error)) => refuse::plain(error),
+        (None, Refusal::Failure(failure)) => {
+            refuse::plain(&CallerError::new(failure.kind.status(), failure.kind.label(), failure.safe_text()))
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The running gateway: listener, connections, routing, requests in and replies out.
+
+mod body;
+mod connection;
+mod cors;
+mod exchange;
+mod gateway;
+mod io;
+mod listen;
+mod open;
+mod refuse;
+mod request;
+mod stop;
+
+pub use listen::{Listening, bind, run};
+pub use stop::{Stop, Stopper};

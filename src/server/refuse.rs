@@ -1,0 +1,72 @@
+//! Answers that are no stream: errors in the dialect's form where a route is known, and our own few documents.
+
+use bytes::Bytes;
+use chatwire_protocols::error::{CallerError, Refusal};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method, Response, StatusCode, Version};
+use serde_json::json;
+
+use super::body::Body;
+use crate::config::plan::Route;
+
+/// An answer of this status with a JSON body.
+pub fn json(status: u16, body: &serde_json::Value) -> Response<Body> {
+    document(status, "application/json", body.to_string().into())
+}
+
+/// A caller's mistake where no route is known.
+pub fn plain(error: &CallerError) -> Response<Body> {
+    json(error.status, &json!({"error": {"message": error.to_string(), "code": error.code}}))
+}
+
+/// A refusal in the dialect of its route.
+pub fn on_route(route: &Route, refusal: &Refusal<'_>) -> Response<Body> {
+    let reply = route.frontend.refuse(refusal);
+    let mut response = document(reply.status, reply.content_type, reply.body.into());
+    if let Refusal::Failure(failure) = refusal
+        && let Some(wait) = failure.retry_after
+    {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// An answer without a body.
+pub fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::from(Bytes::new()));
+    *response.status_mut() = status;
+    response
+}
+
+/// Says which methods a path has.
+pub fn allow(response: &mut Response<Body>, methods: &'static str) {
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+}
+
+/// Closes the connection behind the answer: what stands on it may be anything. HTTP/2 has no such header and no such
+/// need.
+pub fn close(response: &mut Response<Body>, version: Version) {
+    if version <= Version::HTTP_11 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// Whether the process serves, for whoever watches it.
+pub fn health(method: &Method, stopping: bool) -> Response<Body> {
+    if *method != Method::GET && *method != Method::HEAD {
+        let mut response = plain(&CallerError::new(405, "method_not_allowed", "use GET"));
+        allow(&mut response, "GET, HEAD");
+        return response;
+    }
+    if stopping { json(503, &json!({"status": "stopping"})) } else { json(200, &json!({"status": "ok"})) }
+}
+
+fn document(status: u16, media: &'static str, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

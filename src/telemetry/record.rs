@@ -1,0 +1,140 @@
+//! What is logged of one request: one line when it is over, however it ends.
+
+use std::time::Instant;
+
+use chatwire_protocols::error::{Failure, Refusal};
+use chatwire_protocols::event::{CancelledBy, Event};
+
+use crate::turn::Driver;
+
+/// A request's line in the log. Written when it is dropped.
+pub struct Record {
+    id: String,
+    route: String,
+    dialect: &'static str,
+    model: String,
+    target: String,
+    status: u16,
+    begin: Instant,
+    first_token: Option<Instant>,
+    events: u64,
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    /// How it ended; a request whose page has gone is dropped before it has an end.
+    end: &'static str,
+    quiet: bool,
+}
+
+impl Record {
+    /// A request that has just come in.
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            route: String::new(),
+            dialect: "",
+            model: String::new(),
+            target: String::new(),
+            status: 200,
+            begin: Instant::now(),
+            first_token: None,
+            events: 0,
+            input_tokens: None,
+            output_tokens: None,
+            end: "left",
+            quiet: false,
+        }
+    }
+
+    /// Where it goes.
+    pub fn route(&mut self, path: &str, dialect: &'static str) {
+        path.clone_into(&mut self.route);
+        self.dialect = dialect;
+    }
+
+    /// Which model it is for.
+    pub fn model(&mut self, name: &str) {
+        name.clone_into(&mut self.model);
+    }
+
+    /// Which target answers.
+    pub fn target(&mut self, driver: &Driver) {
+        self.target = driver.target();
+    }
+
+    /// Nothing worth a line: a health check, a preflight.
+    pub fn quiet(mut self) {
+        self.quiet = true;
+    }
+
+    /// There will be no stream.
+    pub fn refused(&mut self, refusal: &Refusal<'_>) {
+        self.status = refusal.status();
+        self.end = refusal.code();
+        if let Refusal::Failure(failure) = refusal {
+            self.failure(failure);
+        }
+    }
+
+    /// Something goes to the page.
+    pub fn event(&mut self, event: &Event, driver: &Driver) {
+        self.events += 1;
+        match event {
+            Event::BlockDelta { .. } if self.first_token.is_none() => self.first_token = Some(Instant::now()),
+            Event::TurnEnd(end) => {
+                self.end = end.finish.reason.name();
+                (self.input_tokens, self.output_tokens) = (end.usage.input, end.usage.output);
+                self.target(driver);
+            }
+            Event::Failed(failure) => {
+                self.end = failure.kind.label();
+                self.target(driver);
+                self.failure(failure);
+            }
+            Event::Cancelled { by } => {
+                self.end = match by {
+                    CancelledBy::User => "cancelled",
+                    CancelledBy::NewerTurn => "replaced",
+                    CancelledBy::Shutdown => "shutdown",
+                };
+                self.target(driver);
+            }
+            _ => {}
+        }
+    }
+
+    fn failure(&self, failure: &Failure) {
+        tracing::warn!(
+            id = self.id,
+            target = self.target,
+            failure = failure.kind.label(),
+            status = failure.status,
+            message = ?failure.message,
+            code = failure.code.as_ref().map(tracing::field::debug),
+            "failed"
+        );
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if self.quiet {
+            return;
+        }
+        let since = |instant: Instant| (instant - self.begin).as_millis() as u64;
+        tracing::info!(
+            id = self.id,
+            route = self.route,
+            dialect = self.dialect,
+            model = self.model,
+            target = self.target,
+            status = self.status,
+            first_token_ms = self.first_token.map(since),
+            duration_ms = since(Instant::now()),
+            events = self.events,
+            input_tokens = self.input_tokens,
+            output_tokens = self.output_tokens,
+            end = self.end,
+            "request"
+        );
+    }
+}

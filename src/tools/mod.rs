@@ -1,0 +1,145 @@
+//! Tools: who runs a call, and the running of those that are the gateway's.
+
+mod running;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use chatwire_protocols::chat::ToolSpec;
+use chatwire_protocols::event::{Text, ToolOutcome};
+use serde_json::Value;
+
+pub use running::Running;
+
+use crate::config::plan::{ToolKind, ToolPlan};
+
+/// Code that is a tool.
+pub trait Tool: fmt::Debug + Send + Sync {
+    /// Begins a call. The future is dropped when the turn ends before it, and a panic in it is an error result.
+    fn run(&self, input: ToolInput) -> ToolFuture;
+}
+
+/// A running call.
+pub type ToolFuture = Pin<Box<dyn Future<Output = ToolOutput> + Send>>;
+
+/// What a tool is given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolInput {
+    /// The call's id.
+    pub call: Text,
+    /// An object for functions, a string for custom tools.
+    pub arguments: Value,
+}
+
+/// What comes out of a tool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolOutput {
+    /// How it went.
+    pub outcome: ToolOutcome,
+    /// What came out; a text for people where it did not go well.
+    pub output: Value,
+}
+
+impl ToolOutput {
+    /// It went well.
+    pub const fn ok(output: Value) -> Self {
+        Self { outcome: ToolOutcome::Ok, output }
+    }
+
+    /// It did not go well; `why` is for the model and the page.
+    pub fn error(why: impl Into<String>) -> Self {
+        Self { outcome: ToolOutcome::Error, output: Value::String(why.into()) }
+    }
+}
+
+/// Begins a call of a tool of the gateway.
+pub fn run(tool: &ToolPlan, input: ToolInput) -> ToolFuture {
+    match &tool.kind {
+        ToolKind::Fixed(output) => Box::pin(std::future::ready(ToolOutput::ok(output.clone()))),
+        ToolKind::Code(code) => code.run(input),
+        ToolKind::Page => Box::pin(std::future::ready(ToolOutput::error("This tool runs in the page."))),
+    }
+}
+
+/// The tools of one turn.
+#[derive(Clone, Debug, Default)]
+pub struct Toolbox {
+    gateway: Vec<Arc<ToolPlan>>,
+    page: Vec<Text>,
+}
+
+/// Who runs a tool.
+#[derive(Clone, Debug)]
+pub enum Runner {
+    /// The gateway.
+    Gateway(Arc<ToolPlan>),
+    /// The page.
+    Page,
+    /// Nobody has such a tool.
+    Nobody,
+}
+
+impl Toolbox {
+    /// The tools of a route and those that a page brought. Puts the route's into `offered`, which is what the model
+    /// is told; where both have one of the same name, the operator's wins.
+    pub fn new(route: &[Arc<ToolPlan>], offered: &mut Vec<ToolSpec>) -> Self {
+        offered.retain(|spec| !route.iter().any(|tool| tool.name == spec.name.as_str()));
+        let mut page: Vec<Text> = offered.iter().map(|spec| spec.name.clone()).collect();
+        let mut gateway = Vec::new();
+        for tool in route {
+            offered.push(spec(tool));
+            match tool.kind {
+                ToolKind::Page => page.push(tool.name.as_str().into()),
+                ToolKind::Fixed(_) | ToolKind::Code(_) => gateway.push(Arc::clone(tool)),
+            }
+        }
+        Self { gateway, page }
+    }
+
+    /// Who runs the tool of this name.
+    pub fn runner(&self, name: &str) -> Runner {
+        if let Some(tool) = self.gateway.iter().find(|tool| tool.name == name) {
+            return Runner::Gateway(Arc::clone(tool));
+        }
+        if self.page.iter().any(|tool| tool == name) { Runner::Page } else { Runner::Nobody }
+    }
+}
+
+fn spec(tool: &ToolPlan) -> ToolSpec {
+    ToolSpec {
+        name: tool.name.as_str().into(),
+        description: tool.description.clone(),
+        parameters: tool.parameters.clone(),
+        strict: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn plan(name: &str, kind: ToolKind) -> Arc<ToolPlan> {
+        Arc::new(ToolPlan { name: name.into(), description: None, parameters: json!({}), approval: false, kind })
+    }
+
+    #[test]
+    fn the_routes_tools_are_offered_and_win_over_the_pages() {
+        let own = |name: &str| ToolSpec {
+            name: name.into(),
+            description: Some("page".into()),
+            parameters: json!({}),
+            strict: None,
+        };
+        let mut offered = vec![own("mine"), own("both")];
+        let route = [plan("both", ToolKind::Fixed(json!(1))), plan("client", ToolKind::Page)];
+        let toolbox = Toolbox::new(&route, &mut offered);
+        let names: Vec<&str> = offered.iter().map(|spec| spec.name.as_str()).collect();
+        assert_eq!(names, ["mine", "both", "client"]);
+        assert!(matches!(toolbox.runner("both"), Runner::Gateway(_)));
+        assert!(matches!(toolbox.runner("mine"), Runner::Page));
+        assert!(matches!(toolbox.runner("client"), Runner::Page));
+        assert!(matches!(toolbox.runner("other"), Runner::Nobody));
+    }
+}

@@ -1,0 +1,203 @@
+//! Does what the machine says: calls models, runs tools, keeps the deadline. No task of its own: whoever wants the
+//! next events polls it, and dropping it drops the provider's request and the running tools at once.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use chatwire_protocols::chat::ChatRequest;
+use chatwire_protocols::error::{CallerError, Failure, FailureKind};
+use chatwire_protocols::event::{Event, Text};
+use chatwire_protocols::protocol::DecodeContext;
+use compact_str::format_compact;
+use tokio::time::Instant;
+
+use super::machine::{Action, Input, Machine};
+use crate::config::plan::Model;
+use crate::server::Stop;
+use crate::tools::{Running, Toolbox};
+use crate::upstream::{Alarm, Call, Upstreams};
+
+/// Most events that one poll gathers: what is ready goes out together, but never without a bound.
+const BATCH: usize = 512;
+
+/// What a turn is made of.
+pub struct Parts {
+    /// The turn's id, unique over all turns.
+    pub turn: Text,
+    /// The request, with the route's tools and settings in it.
+    pub chat: ChatRequest,
+    /// The tools.
+    pub toolbox: Toolbox,
+    /// The model.
+    pub model: Arc<Model>,
+    /// Most model calls.
+    pub max_steps: u32,
+    /// How long all of it may take.
+    pub timeout: Duration,
+    /// Where the providers are called from.
+    pub upstreams: Arc<Upstreams>,
+    /// Says when the gateway stops.
+    pub stop: Stop,
+}
+
+/// A running turn.
+pub struct Driver {
+    machine: Machine,
+    model: Arc<Model>,
+    upstreams: Arc<Upstreams>,
+    seed: Text,
+    call: Option<Call>,
+    /// The target that answered last; the next step begins with it.
+    target: usize,
+    tools: Running,
+    scratch: Vec<Event>,
+    deadline: Alarm,
+    stop: Stop,
+    stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
+    started: bool,
+    mistake: Option<CallerError>,
+}
+
+impl Driver {
+    /// A turn that begins with its first poll.
+    pub fn new(parts: Parts) -> Self {
+        let stop = parts.stop;
+        let stopped = stop.clone();
+        Self {
+            seed: parts.turn.chars().rev().take(12).collect::<String>().chars().rev().collect(),
+            machine: Machine::new(parts.turn, parts.chat, parts.toolbox, parts.max_steps),
+            model: parts.model,
+            upstreams: parts.upstreams,
+            call: None,
+            target: 0,
+            tools: Running::default(),
+            scratch: Vec::new(),
+            deadline: Alarm::new(Instant::now() + parts.timeout),
+            stopped: Box::pin(async move { stopped.turns_must_end().await }),
+            stop,
+            started: false,
+            mistake: None,
+        }
+    }
+
+    /// Appends the next events to `out`: ready when there are some, or when the turn has ended.
+    pub fn poll(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<()> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.poll_inner(cx, out)));
+        polled.unwrap_or_else(|_| {
+            self.fail(FailureKind::Internal, "the turn panicked", out);
+            Poll::Ready(())
+        })
+    }
+
+    /// True once the last event has been given.
+    pub const fn ended(&self) -> bool {
+        self.machine.ended()
+    }
+
+    /// What the caller did wrong, if that is why the turn failed: the conversation could not be said in the provider's
+    /// protocol.
+    pub const fn mistake(&self) -> Option<&CallerError> {
+        self.mistake.as_ref()
+    }
+
+    /// The target that is being asked, or was asked last, as `provider/model`.
+    pub fn target(&self) -> String {
+        let at = self.call.as_ref().map_or(self.target, Call::target);
+        self.model
+            .targets
+            .get(at)
+            .map(|target| format!("{}/{}", target.provider.name, target.model))
+            .unwrap_or_default()
+    }
+
+    fn poll_inner(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<()> {
+        if !self.started {
+            self.started = true;
+            let action = self.machine.input(Input::Start, out);
+            self.perform(action);
+        }
+        while !self.ended() && out.len() < BATCH && self.advance(cx, out).is_ready() {}
+        if !self.ended() && (out.is_empty() || self.deadline.is_over()) {
+            self.check_time(cx, out);
+        }
+        if out.is_empty() && !self.ended() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// One read of the provider, or one finished tool.
+    fn advance(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<()> {
+        if self.stop.turns_ended() {
+            return Poll::Pending;
+        }
+        if let Some(call) = &mut self.call {
+            std::task::ready!(call.poll(cx, self.machine.chat(), &mut self.scratch));
+            let done = call.is_done();
+            self.target = call.target();
+            self.mistake = call.take_mistake();
+            self.take_upstream(done, out);
+            return Poll::Ready(());
+        }
+        let (call, output) = std::task::ready!(self.tools.poll_finished(cx));
+        let action = self.machine.input(Input::ToolFinished { call, output }, out);
+        self.perform(action);
+        Poll::Ready(())
+    }
+
+    fn take_upstream(&mut self, done: bool, out: &mut Vec<Event>) {
+        let mut fresh = std::mem::take(&mut self.scratch);
+        let mut next = Action::Wait;
+        for event in fresh.drain(..) {
+            match self.machine.input(Input::Upstream(event), out) {
+                Action::Wait => {}
+                action => {
+                    next = action;
+                    break;
+                }
+            }
+        }
+        fresh.clear();
+        self.scratch = fresh;
+        if done && matches!(next, Action::Wait) {
+            next = self.machine.input(Input::UpstreamEnded, out);
+        }
+        self.perform(next);
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Wait => {}
+            Action::Call => {
+                let context = DecodeContext {
+                    seed: format_compact!("{}_{}", self.seed, self.machine.steps()),
+                    first_block: self.machine.next_block(),
+                    ..DecodeContext::default()
+                };
+                let upstreams = Arc::clone(&self.upstreams);
+                self.call = Some(Call::new(upstreams, Arc::clone(&self.model), self.target, context));
+            }
+            Action::Run(runs) => {
+                self.call = None;
+                runs.into_iter().for_each(|run| self.tools.start(&run.tool, run.input));
+            }
+            Action::End => {
+                self.call = None;
+                self.tools.clear();
+            }
+        }
+    }
+
+    fn check_time(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) {
+        if self.stopped.as_mut().poll(cx).is_ready() {
+            self.fail(FailureKind::Shutdown, "the gateway stops", out);
+        } else if self.deadline.poll(cx).is_ready() {
+            self.fail(FailureKind::Timeout, "the turn took longer than its limit", out);
+        }
+    }
+
+    fn fail(&mut self, kind: FailureKind, message: &str, out: &mut Vec<Event>) {
+        let action = self.machine.input(Input::Fail(Failure::boxed(kind, message)), out);
+        self.perform(action);
+    }
+}

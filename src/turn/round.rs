@@ -1,0 +1,136 @@
+//! The tool calls of one step (or the approved ones of the turn before): which run, which wait, and their results in
+//! the order of the calls, whichever finishes first.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use chatwire_protocols::event::{Event, StepEnd, Text, ToolAwait, ToolOutcome, ToolResult, Wants};
+use compact_str::format_compact;
+use serde_json::Value;
+
+use crate::config::plan::ToolPlan;
+use crate::tools::{Runner, ToolInput, ToolOutput};
+
+/// A tool that must be run.
+#[derive(Clone, Debug)]
+pub struct ToolRun {
+    /// The tool.
+    pub tool: Arc<ToolPlan>,
+    /// What it is given.
+    pub input: ToolInput,
+}
+
+/// The calls of one step.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    /// The step's end, held back until all results are there; `None` for the calls of an earlier turn.
+    end: Option<Box<StepEnd>>,
+    of_step: bool,
+    waiting: bool,
+    called: bool,
+    slots: VecDeque<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    call: Text,
+    result: Option<ToolOutput>,
+}
+
+impl Round {
+    pub(super) const fn of_step(end: Box<StepEnd>) -> Self {
+        Self { end: Some(end), of_step: true, waiting: false, called: false, slots: VecDeque::new() }
+    }
+
+    /// Decides what becomes of a call: it runs, or has a result at once, or somebody outside is asked.
+    pub(super) fn begin(
+        &mut self,
+        call: &Text,
+        name: &str,
+        arguments: Option<Value>,
+        runner: Runner,
+        said: &mut Vec<Event>,
+    ) -> Option<ToolRun> {
+        self.called = true;
+        let tool = match runner {
+            Runner::Nobody => return self.refuse(call, &format!("There is no tool named `{name}`.")),
+            Runner::Gateway(tool) => Some(tool),
+            Runner::Page => None,
+        };
+        let Some(arguments) = arguments else {
+            return self.refuse(call, "The arguments of this call are cut or not a JSON object. Nothing was run.");
+        };
+        match tool {
+            None => {
+                self.ask(call, Wants::Output, said);
+                None
+            }
+            Some(tool) if tool.approval => {
+                self.ask(call, Wants::Approval(format_compact!("approval_{call}")), said);
+                None
+            }
+            Some(tool) => Some(self.run(call, tool, arguments, said)),
+        }
+    }
+
+    pub(super) fn run(&mut self, call: &Text, tool: Arc<ToolPlan>, arguments: Value, said: &mut Vec<Event>) -> ToolRun {
+        self.slots.push_back(Slot { call: call.clone(), result: None });
+        said.push(Event::ToolStart { call: call.clone() });
+        ToolRun { tool, input: ToolInput { call: call.clone(), arguments } }
+    }
+
+    /// A result without a run.
+    pub(super) fn settle(&mut self, call: &Text, output: ToolOutput) {
+        self.slots.push_back(Slot { call: call.clone(), result: Some(output) });
+    }
+
+    /// Somebody outside has been asked, now or in an earlier turn.
+    pub(super) const fn wait(&mut self) {
+        self.waiting = true;
+    }
+
+    pub(super) fn finished(&mut self, call: &Text, output: ToolOutput) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.call == *call && slot.result.is_none()) {
+            slot.result = Some(output);
+        }
+    }
+
+    /// The results that are due: each when all before it are there.
+    pub(super) fn take_results(&mut self, out: &mut Vec<Event>) {
+        while self.slots.front().is_some_and(|slot| slot.result.is_some()) {
+            let Some(Slot { call, result: Some(result) }) = self.slots.pop_front() else { return };
+            let ToolOutput { outcome, output } = result;
+            out.push(Event::ToolResult(Box::new(ToolResult { call, outcome, output, last: true, status: None })));
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(super) const fn is_opening(&self) -> bool {
+        !self.of_step
+    }
+
+    pub(super) const fn somebody_waits(&self) -> bool {
+        self.waiting
+    }
+
+    pub(super) const fn has_calls(&self) -> bool {
+        self.called
+    }
+
+    pub(super) const fn take_end(&mut self) -> Option<Box<StepEnd>> {
+        self.end.take()
+    }
+
+    fn refuse(&mut self, call: &Text, why: &str) -> Option<ToolRun> {
+        self.settle(call, ToolOutput { outcome: ToolOutcome::Error, output: Value::String(why.to_owned()) });
+        None
+    }
+
+    fn ask(&mut self, call: &Text, wants: Wants, said: &mut Vec<Event>) {
+        self.wait();
+        said.push(Event::ToolAwait(Box::new(ToolAwait { call: call.clone(), wants })));
+    }
+}

@@ -1,0 +1,103 @@
+//! Failures of the way to a provider, as typed failures; and secrets taken out of all of them.
+
+use std::error::Error as _;
+use std::time::{Duration, SystemTime};
+
+use chatwire_protocols::error::{Failure, FailureKind};
+use http::HeaderMap;
+use serde_json::Value;
+
+use crate::config::plan::Provider;
+
+/// Secrets shorter than this are not looked for: they would be found in any text.
+const SHORTEST_SECRET: usize = 6;
+
+/// The request could not be sent, or no head came back.
+pub fn of_request(error: &reqwest::Error) -> Box<Failure> {
+    let kind = if error.is_timeout() {
+        FailureKind::Timeout
+    } else if error.is_connect() {
+        FailureKind::Connect
+    } else if error.is_builder() {
+        FailureKind::Internal
+    } else {
+        FailureKind::Cut
+    };
+    Failure::boxed(kind, describe(error))
+}
+
+/// The error with its causes. Without the URL, which may hold a key in its query.
+pub fn describe(error: &reqwest::Error) -> String {
+    let mut text = if error.is_connect() { "no connection".to_owned() } else { "the connection failed".to_owned() };
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// How long the provider asks us to wait: `retry-after-ms`, or `retry-after` in seconds or as a date (corner case
+/// 57).
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let seconds = |number: f64| Duration::try_from_secs_f64(number).ok();
+    if let Some(millis) = text("retry-after-ms").and_then(|text| text.parse::<f64>().ok()) {
+        return seconds(millis / 1000.0);
+    }
+    let value = text("retry-after")?;
+    match value.parse::<f64>() {
+        Ok(number) => seconds(number),
+        Err(_) => httpdate::parse_http_date(value).ok().map(|date| date.duration_since(now).unwrap_or_default()),
+    }
+}
+
+/// Takes the provider's secrets out of a failure's texts: providers like to repeat the key they refuse.
+pub fn scrub(failure: &mut Failure, provider: &Provider) {
+    let secrets = provider.key.iter().chain(provider.headers.iter().map(|(_, value)| value));
+    for secret in secrets.map(|secret| secret.expose()).filter(|secret| secret.len() >= SHORTEST_SECRET) {
+        let clean = |text: &mut String| {
+            if text.contains(secret) {
+                *text = text.replace(secret, "…");
+            }
+        };
+        clean(&mut failure.message);
+        if let Some(type_) = &mut failure.type_ {
+            clean(type_);
+        }
+        if let Some(Value::String(code)) = &mut failure.code {
+            clean(code);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(http::HeaderName::from_static(name), value.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_wait_is_read_in_seconds_milliseconds_and_as_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let cases = [
+            ("retry-after", "7", Some(7_000)),
+            ("retry-after", "1.5", Some(1_500)),
+            ("retry-after-ms", "250", Some(250)),
+            ("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT", Some(10_000)),
+            ("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("retry-after", "soon", None),
+            ("retry-after", "-5", None),
+        ];
+        for (name, value, expected) in cases {
+            let wait = retry_after(&headers(name, value), now).map(|wait| wait.as_millis());
+            assert_eq!(wait, expected, "{name}: {value}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Calling providers: which target, the request, the answer's bytes through a decoder, deadlines, failures.
+
+mod alarm;
+mod answer;
+mod call;
+mod failure;
+mod replay;
+mod send;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use alarm::Alarm;
+pub use call::Call;
+
+use crate::config::plan::{Plan, Source};
+use replay::Recordings;
+
+/// What all calls share: pooled connections, and recordings for providers that are replayed.
+pub struct Upstreams {
+    /// A client for each connect timeout that the plan has: usually one.
+    clients: Vec<(Duration, reqwest::Client)>,
+    recordings: Vec<(Option<PathBuf>, Arc<Recordings>)>,
+}
+
+impl Upstreams {
+    /// Makes what the plan's providers need.
+    ///
+    /// # Errors
+    /// TLS cannot be set up, or recordings cannot be read.
+    pub fn new(plan: &Plan) -> io::Result<Self> {
+        // A provider installed before, by a program around the gateway, is as good.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut upstreams = Self { clients: Vec::new(), recordings: Vec::new() };
+        let models =
+            plan.models.values().chain(plan.routes.iter().flat_map(|route| route.models.values().chain(&route.model)));
+        for target in models.flat_map(|model| &model.targets) {
+            match &target.provider.source {
+                Source::Http(_) => upstreams.add_client(target.provider.timeouts.connect)?,
+                Source::Replay { folder, .. } => upstreams.add_recordings(folder.as_ref())?,
+            }
+        }
+        Ok(upstreams)
+    }
+
+    fn add_client(&mut self, connect: Duration) -> io::Result<()> {
+        if self.client(connect).is_none() {
+            self.clients.push((connect, send::client(connect).map_err(io::Error::other)?));
+        }
+        Ok(())
+    }
+
+    fn add_recordings(&mut self, folder: Option<&PathBuf>) -> io::Result<()> {
+        if self.recordings_of(folder).is_none() {
+            let recordings = Recordings::load(folder.map(PathBuf::as_path))?;
+            self.recordings.push((folder.cloned(), Arc::new(recordings)));
+        }
+        Ok(())
+    }
+
+    fn client(&self, connect: Duration) -> Option<&reqwest::Client> {
+        self.clients.iter().find(|(timeout, _)| *timeout == connect).map(|(_, client)| client)
+    }
+
+    fn recordings_of(&self, folder: Option<&PathBuf>) -> Option<&Arc<Recordings>> {
+        self.recordings.iter().find(|(known, _)| known.as_ref() == folder).map(|(_, recordings)| recordings)
+    }
+}

@@ -1,0 +1,130 @@
+//! What is played when: `replay.toml`.
+
+use std::collections::BTreeMap;
+
+use chatwire_protocols::chat::{ChatRequest, Part, Role};
+use serde::Deserialize;
+
+/// The scripts, in the order of the file: the first that fits is played.
+#[derive(Debug, Default, Deserialize)]
+pub struct Scripts {
+    #[serde(default, alias = "scripts")]
+    script: Vec<Script>,
+}
+
+/// One script.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Script {
+    /// The scenario: the name of its files.
+    pub name: String,
+    /// Any of these in the last text of the user chooses it.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// This in the model's name chooses it, where no words choose another.
+    pub model: Option<String>,
+    /// The script that is played behind the results of this one's calls.
+    pub after: Option<String>,
+    /// The HTTP status, if it is not 200.
+    pub status: Option<u16>,
+    /// Headers of an answer with an error status.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The pause between events in milliseconds.
+    pub pace: Option<u64>,
+}
+
+impl Scripts {
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// The script for a conversation: chosen by the user's last text, then by the model's name; and behind tool
+    /// results, the one that follows it.
+    pub fn choose(&self, chat: &ChatRequest, model: &str) -> Option<&Script> {
+        let (text, rounds) = last_question(chat);
+        let text = text.to_lowercase();
+        let by_words = |script: &&Script| script.words.iter().any(|word| text.contains(&word.to_lowercase()));
+        let by_model = |script: &&Script| script.model.as_ref().is_some_and(|part| model.contains(part.as_str()));
+        let first = self.script.iter().find(by_words).or_else(|| self.script.iter().find(by_model));
+        let mut script = first.or_else(|| self.named(super::DEFAULT))?;
+        for _ in 0..rounds {
+            let after = script.after.as_deref().unwrap_or(super::DEFAULT);
+            script = self.named(after)?;
+        }
+        Some(script)
+    }
+
+    fn named(&self, name: &str) -> Option<&Script> {
+        self.script.iter().find(|script| script.name == name)
+    }
+}
+
+/// The user's last text, and how many rounds of tool results follow it.
+fn last_question(chat: &ChatRequest) -> (String, usize) {
+    let at = chat.messages.iter().rposition(|message| message.role == Role::User);
+    let Some((question, behind)) = at.and_then(|at| chat.messages.get(at..)?.split_first()) else {
+        return (String::new(), 0);
+    };
+    let result = |part: &Part| matches!(part, Part::ToolResult(_));
+    let rounds = behind.chunk_by(|left, right| left.role == right.role);
+    let rounds = rounds.filter(|round| round.iter().any(|message| message.parts.iter().any(result)));
+    (question.joined_text(), rounds.count())
+}
+
+#[cfg(test)]
+mod tests {
+    use chatwire_protocols::chat::{Message, ResultPart};
+    use chatwire_protocols::event::{Runs, ToolOutcome};
+
+    use super::*;
+
+    const INDEX: &str = r#"
+        [[script]]
+        name = "tool"
+        words = ["Weather"]
+        after = "sunny"
+        [[script]]
+        name = "sunny"
+        [[script]]
+        name = "reasoning"
+        model = "reasoning"
+        [[script]]
+        name = "busy"
+        words = ["busy", "429"]
+        status = 429
+        headers = { retry-after = "7" }
+    "#;
+
+    fn chosen(text: &str, model: &str, results: usize) -> Option<String> {
+        let scripts = Scripts::parse(INDEX).unwrap();
+        let mut messages = vec![Message::text(Role::User, text)];
+        for _ in 0..results {
+            let result = ResultPart {
+                call: "c".into(),
+                name: "f".into(),
+                outcome: ToolOutcome::Ok,
+                output: 1.into(),
+                files: Vec::new(),
+                runs: Runs::Gateway,
+            };
+            messages.push(Message::text(Role::Assistant, "x"));
+            messages.push(Message::new(Role::Tool, vec![Part::ToolResult(result)]));
+        }
+        let chat = ChatRequest { messages, ..ChatRequest::default() };
+        scripts.choose(&chat, model).map(|script| script.name.clone())
+    }
+
+    #[test]
+    fn words_choose_before_the_models_name() {
+        assert_eq!(chosen("the WEATHER please", "reasoning-1", 0).as_deref(), Some("tool"));
+        assert_eq!(chosen("hello", "a-reasoning-1", 0).as_deref(), Some("reasoning"));
+        assert_eq!(chosen("are you busy?", "m", 0).as_deref(), Some("busy"));
+        assert_eq!(chosen("hello", "m", 0), None);
+    }
+
+    #[test]
+    fn what_follows_a_tool_is_played_behind_its_result() {
+        assert_eq!(chosen("weather", "m", 1).as_deref(), Some("sunny"));
+        assert_eq!(chosen("weather", "m", 2), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! The request to a provider and the head of its answer.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use chatwire_protocols::error::{Failure, FailureKind};
+use chatwire_protocols::protocol::{AnswerHead, Auth, UpstreamRequest};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http_body_util::BodyExt as _;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, Request, Url};
+
+use super::answer::AnswerBody;
+use super::failure;
+use crate::config::plan::Provider;
+
+/// Most bytes of an error answer that are read, and how long that may take.
+const ERROR_BODY: usize = 64 << 10;
+const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
+
+/// A client whose connections are made within `connect`.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub fn client(connect: Duration) -> reqwest::Result<Client> {
+    Client::builder()
+        .user_agent(concat!("chatwire/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(connect)
+        .redirect(Policy::none())
+        .pool_max_idle_per_host(64)
+        .tcp_nodelay(true)
+        .http2_adaptive_window(true)
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .http2_keep_alive_while_idle(true)
+        .build()
+}
+
+/// Sends a request and reads the answer's head, and the whole of an answer that says no.
+///
+/// # Errors
+/// No answer, a redirect, an encoded body, or an error status: as the provider's protocol reads it.
+pub async fn send(
+    client: Client,
+    provider: Arc<Provider>,
+    request: UpstreamRequest,
+) -> Result<AnswerBody, Box<Failure>> {
+    let request = http_request(&provider, request)?;
+    let response = client.execute(request).await.map_err(|error| failure::of_request(&error))?;
+    let (head, body) = http::Response::<reqwest::Body>::from(response).into_parts();
+    if head.status.is_redirection() {
+        let message = format!("the provider redirects (status {}), which is not followed", head.status.as_u16());
+        return Err(Failure::boxed(FailureKind::Malformed, message));
+    }
+    if !head.status.is_success() {
+        let body = error_body(body).await;
+        let answer = AnswerHead {
+            status: head.status.as_u16(),
+            content_type: head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
+            retry_after: failure::retry_after(&head.headers, SystemTime::now()),
+        };
+        return Err(Box::new(provider.upstream.failure(&answer, &body)));
+    }
+    let encoding = head.headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity");
+    if let Some(encoding) = encoding {
+        let message = format!("the answer is encoded ({encoding:?}) although it was asked not to be");
+        return Err(Failure::boxed(FailureKind::Malformed, message));
+    }
+    Ok(AnswerBody::Http(Box::new(body)))
+}
+
+fn http_request(provider: &Provider, request: UpstreamRequest) -> Result<Request, Box<Failure>> {
+    let wrong = |what: &str| Failure::boxed(FailureKind::Internal, format!("provider `{}`: {what}", provider.name));
+    let url = Url::parse(&request.url).map_err(|_| wrong("its address is no URL"))?;
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    for (name, value) in request.headers {
+        let value = HeaderValue::from_str(&value).map_err(|_| wrong("a header of its request has a wrong value"))?;
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    let mut secret = |name: &str, value: &str| {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("a header has a wrong name"))?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| wrong("a header has a wrong value"))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+        Ok::<(), Box<Failure>>(())
+    };
+    if let Some(key) = &provider.key {
+        match provider.upstream.auth() {
+            Auth::Bearer => secret("authorization", &format!("Bearer {}", key.expose()))?,
+            Auth::Header(name) => secret(name, key.expose())?,
+        }
+    }
+    for (name, value) in &provider.headers {
+        secret(name, value.expose())?;
+    }
+    let mut sent = Request::new(Method::POST, url);
+    *sent.headers_mut() = headers;
+    *sent.body_mut() = Some(request.body.into());
+    Ok(sent)
+}
+
+async fn error_body(mut body: reqwest::Body) -> Vec<u8> {
+    let mut read = Vec::new();
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes: Bytes = frame.into_data().unwrap_or_default();
+            let room = ERROR_BODY - read.len();
+            read.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
+            if read.len() == ERROR_BODY {
+                break;
+            }
+        }
+    };
+    // What has come until then is still worth reading.
+    let _ = tokio::time::timeout(ERROR_BODY_TIME, reading).await;
+    read
+}
