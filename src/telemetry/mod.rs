@@ -33,7 +33,7 @@ pub fn init(format: LogFormat, filter: Option<&str>) -> Result<(), ParseError> {
         Some(filter) => Targets::from_str(filter)?,
         None => Targets::new().with_default(LevelFilter::INFO),
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr);
     let layer = match format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),

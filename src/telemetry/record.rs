@@ -108,7 +108,7 @@ impl Record {
             target = self.target,
             failure = failure.kind.label(),
             status = failure.status,
-            message = ?failure.message,
+            text = ?failure.message,
             code = failure.code.as_ref().map(tracing::field::debug),
             "failed"
         );

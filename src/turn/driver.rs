@@ -114,16 +114,17 @@ impl Driver {
     }
 
     fn poll_inner(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<()> {
+        let before = out.len();
         if !self.started {
             self.started = true;
             let action = self.machine.input(Input::Start, out);
             self.perform(action);
         }
-        while !self.ended() && out.len() < BATCH && self.advance(cx, out).is_ready() {}
-        if !self.ended() && (out.is_empty() || self.deadline.is_over()) {
+        while !self.ended() && out.len() - before < BATCH && self.advance(cx, out).is_ready() {}
+        if !self.ended() && (out.len() == before || self.deadline.is_over()) {
             self.check_time(cx, out);
         }
-        if out.is_empty() && !self.ended() { Poll::Pending } else { Poll::Ready(()) }
+        if out.len() == before && !self.ended() { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// One read of the provider, or one finished tool.

@@ -113,10 +113,10 @@ impl Call {
                             let idle = self.model.targets[self.at].provider.timeouts.idle;
                             self.alarm.set(Instant::now() + idle);
                         }
-                        self.pass(out);
                         if progress == Progress::Ended {
                             self.state = State::Done;
                         }
+                        self.pass(out);
                     }
                     Some(Err(error)) => self.over(Some(&error), out),
                     None => self.over(None, out),
@@ -221,7 +221,7 @@ impl Call {
         let more = self.at + 1 < self.model.targets.len();
         if !self.begun && more && failure.kind.is_retryable() {
             let (provider, model) = target.map_or(("", ""), |target| (target.provider.name.as_str(), &target.model));
-            tracing::warn!(provider, model, failure = failure.kind.label(), message = ?failure.message, "target failed, trying the next");
+            tracing::warn!(provider, model, failure = failure.kind.label(), text = ?failure.message, "target failed, trying the next");
             self.at += 1;
             self.held.clear();
             self.state = State::Begin;

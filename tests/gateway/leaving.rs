@@ -1,0 +1,96 @@
+//! The page leaves: the provider's stream is closed at once.
+
+use std::sync::Arc;
+
+use chatwire::config::plan::ToolKind;
+use chatwire::tools::{Tool, ToolFuture, ToolInput};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::support::fake::Fake;
+use crate::support::page::Page;
+use crate::support::{LONG, Setup, tool};
+
+#[tokio::test]
+async fn before_the_provider_has_answered() {
+    let fake = Fake::start().await;
+    let gateway = Setup::new(&[fake.addr]).start().await;
+    let page = Page::post(gateway.addr, &json!({"user": "hi"})).await;
+    let asked = fake.asked().await;
+    drop(page);
+    asked.closed().await;
+}
+
+#[tokio::test]
+async fn before_the_first_token() {
+    let fake = Fake::start().await;
+    let gateway = Setup::new(&[fake.addr]).start().await;
+    let page = Page::post(gateway.addr, &json!({"user": "hi"})).await;
+    let mut asked = fake.asked().await;
+    asked.begin().await;
+    asked.send(": thinking\n").await;
+    drop(page);
+    asked.closed().await;
+}
+
+#[tokio::test]
+async fn in_the_middle_of_the_answer() {
+    let fake = Fake::start().await;
+    let gateway = Setup::new(&[fake.addr]).start().await;
+    let mut page = Page::post(gateway.addr, &json!({"user": "hi"})).await;
+    let mut asked = fake.asked().await;
+    asked.begin().await;
+    asked.send("text one\n").await;
+    page.until("one").await;
+    drop(page);
+    asked.closed().await;
+}
+
+#[tokio::test]
+async fn while_it_waits_for_an_answer_that_is_one_document() {
+    let fake = Fake::start().await;
+    let gateway = Setup::new(&[fake.addr]).start().await;
+    let page = Page::post(gateway.addr, &json!({"user": "hi", "stream": false})).await;
+    let mut asked = fake.asked().await;
+    asked.begin().await;
+    asked.send("text one\n").await;
+    drop(page);
+    asked.closed().await;
+}
+
+/// Says when it is begun and when it is dropped.
+#[derive(Debug)]
+struct Endless(mpsc::UnboundedSender<&'static str>);
+
+struct Guard(mpsc::UnboundedSender<&'static str>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.send("dropped").unwrap();
+    }
+}
+
+impl Tool for Endless {
+    fn run(&self, _: ToolInput) -> ToolFuture {
+        self.0.send("begun").unwrap();
+        let guard = Guard(self.0.clone());
+        Box::pin(async move {
+            let _guard = guard;
+            std::future::pending().await
+        })
+    }
+}
+
+#[tokio::test]
+async fn while_a_tool_runs() {
+    let fake = Fake::start().await;
+    let (says, mut said) = mpsc::unbounded_channel();
+    let mut setup = Setup::new(&[fake.addr]);
+    setup.tools = vec![tool("endless", ToolKind::Code(Arc::new(Endless(says))))];
+    let gateway = setup.start().await;
+    let page = Page::post(gateway.addr, &json!({"user": "hi"})).await;
+    fake.asked().await.answer("call c endless {}\nfinish tool_calls\n").await;
+    assert_eq!(said.recv().await, Some("begun"));
+    drop(page);
+    assert_eq!(tokio::time::timeout(LONG, said.recv()).await.unwrap(), Some("dropped"));
+}

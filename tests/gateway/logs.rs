@@ -1,0 +1,88 @@
+//! What the log says of a request, and what it must not say.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::support::fake::Fake;
+use crate::support::page::Page;
+use crate::support::{KEY, Setup};
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The log of one answered request; the test's runtime has one thread, so that the log is its own.
+async fn log_of(status: &str, body: &str) -> (Vec<Value>, String) {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_max_level(tracing::Level::DEBUG)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let fake = Fake::start().await;
+    let gateway = Setup::new(&[fake.addr]).start().await;
+    let page = Page::post_with(
+        gateway.addr,
+        "authorization: Bearer page-key\r\nx-request-id: id-1\r\n",
+        &json!({"user": "private words"}),
+    )
+    .await;
+    fake.asked().await.refuse(status, "", body).await;
+    page.answer().await;
+    gateway.stopper.stop();
+    gateway.task.await.unwrap();
+    drop(guard);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), text)
+}
+
+#[tokio::test]
+async fn one_line_says_what_became_of_a_request() {
+    let (lines, text) = log_of("200 OK", "text private answer\nfinish stop\n").await;
+    let requests: Vec<&Value> = lines.iter().filter(|line| line["message"] == "request").collect();
+    let [line] = requests[..] else { panic!("{text}") };
+    let expected = [
+        ("id", json!("id-1")),
+        ("route", json!("/chat")),
+        ("dialect", json!("events")),
+        ("model", json!("m")),
+        ("target", json!("p0/model-0")),
+        ("status", json!(200)),
+        ("input_tokens", json!(3)),
+        ("output_tokens", json!(2)),
+        ("end", json!("stop")),
+    ];
+    for (name, value) in expected {
+        assert_eq!(line[name], value, "{name}: {line}");
+    }
+    assert!(line["first_token_ms"].is_u64() && line["duration_ms"].is_u64(), "{line}");
+    for word in ["private", "page-key", KEY] {
+        assert!(!text.contains(word), "{word} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_logged_with_the_providers_words_but_without_the_key() {
+    let (lines, text) = log_of("401 Unauthorized", &format!("{{\"error\":{{\"message\":\"wrong key {KEY}\"}}}}")).await;
+    let failed = lines.iter().find(|line| line["level"] == "WARN").unwrap();
+    assert!(failed["text"].as_str().unwrap().contains("wrong key …"), "{failed}");
+    assert_eq!(failed["failure"], "auth");
+    assert!(lines.iter().any(|line| line["message"] == "request" && line["end"] == "auth"), "{text}");
+    assert!(!text.contains(KEY), "{text}");
+}

@@ -1,0 +1,21 @@
+//! The gateway over real sockets, one file for each behaviour.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod approval;
+mod connections;
+mod cors;
+mod failures;
+mod http2;
+mod keep_alive;
+mod leaving;
+mod logs;
+mod models;
+mod refusals;
+mod replay;
+mod shutdown;
+mod streaming;
+mod tools;

@@ -1,0 +1,99 @@
+//! A provider whose every byte the test writes itself.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::LONG;
+
+/// A provider.
+pub struct Fake {
+    listener: TcpListener,
+    pub addr: SocketAddr,
+}
+
+/// A request that it got, and the connection to answer on.
+pub struct Asked {
+    socket: TcpStream,
+    pub head: String,
+    pub body: Value,
+}
+
+impl Fake {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        Self { listener, addr }
+    }
+
+    /// The next request.
+    pub async fn asked(&self) -> Asked {
+        tokio::time::timeout(LONG, self.accept()).await.expect("a request comes")
+    }
+
+    async fn accept(&self) -> Asked {
+        let (mut socket, _) = self.listener.accept().await.unwrap();
+        let mut bytes = Vec::new();
+        let end = loop {
+            if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            assert_ne!(socket.read_buf(&mut bytes).await.unwrap(), 0, "the head is whole");
+        };
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let length =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+        let length: usize = length.expect("a length").trim().parse().unwrap();
+        while bytes.len() < end + length {
+            assert_ne!(socket.read_buf(&mut bytes).await.unwrap(), 0, "the body is whole");
+        }
+        Asked { socket, head, body: serde_json::from_slice(&bytes[end..]).unwrap() }
+    }
+}
+
+impl Asked {
+    /// Writes these bytes.
+    pub async fn raw(&mut self, text: &str) {
+        self.socket.write_all(text.as_bytes()).await.unwrap();
+        self.socket.flush().await.unwrap();
+    }
+
+    /// Begins a good answer.
+    pub async fn begin(&mut self) {
+        self.raw("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    }
+
+    /// Sends a piece of the body.
+    pub async fn send(&mut self, text: &str) {
+        self.raw(&format!("{:x}\r\n{text}\r\n", text.len())).await;
+    }
+
+    /// Ends the answer.
+    pub async fn end(mut self) {
+        self.raw("0\r\n\r\n").await;
+    }
+
+    /// Answers with all of this.
+    pub async fn answer(mut self, text: &str) {
+        self.begin().await;
+        self.send(text).await;
+        self.end().await;
+    }
+
+    /// Answers with an error status.
+    pub async fn refuse(mut self, status: &str, headers: &str, body: &str) {
+        self.raw(&format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len())).await;
+    }
+
+    /// Waits until the gateway has closed the connection.
+    pub async fn closed(mut self) {
+        let reading = async {
+            let mut bytes = Vec::new();
+            // A reset closes as well.
+            while matches!(self.socket.read_buf(&mut bytes).await, Ok(read) if read > 0) {}
+        };
+        tokio::time::timeout(LONG, reading).await.expect("the gateway closes its request");
+    }
+}

@@ -1,0 +1,138 @@
+//! What the gateway's tests share: a scripted provider, a raw HTTP page, trivial protocols, and plans made by hand.
+
+#![allow(dead_code)]
+
+pub mod fake;
+pub mod page;
+pub mod protocols;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chatwire::config::plan::{
+    Cors, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source, Timeouts, ToolKind,
+    ToolPlan,
+};
+use chatwire::secret::Secret;
+use chatwire::server::{Stopper, bind};
+use serde_json::{Map, Value, json};
+
+/// Long enough that only a fault reaches it.
+pub const LONG: Duration = Duration::from_secs(20);
+
+/// The key of every provider here.
+pub const KEY: &str = "sk-canary-0123456789";
+
+/// What a test may change before the gateway starts.
+pub struct Setup {
+    pub server: Server,
+    pub sources: Vec<Source>,
+    pub timeouts: Timeouts,
+    pub tools: Vec<ToolPlan>,
+    pub max_steps: u32,
+    pub cors: Cors,
+    pub keep_alive: Option<Duration>,
+    pub turn_timeout: Duration,
+    pub system: Option<String>,
+    pub force_model: bool,
+}
+
+/// A running gateway.
+pub struct Gateway {
+    pub addr: SocketAddr,
+    pub stopper: Stopper,
+    pub task: tokio::task::JoinHandle<()>,
+}
+
+impl Setup {
+    /// One model whose targets are these providers, in this order.
+    pub fn new(providers: &[SocketAddr]) -> Self {
+        Self {
+            server: Server {
+                listen: ([127, 0, 0, 1], 0).into(),
+                max_body: 4096,
+                max_head: 8192,
+                head_timeout: LONG,
+                body_timeout: LONG,
+                drain: LONG,
+                max_connections: 64,
+            },
+            sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),
+            timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
+            tools: Vec::new(),
+            max_steps: 5,
+            cors: Cors::default(),
+            keep_alive: None,
+            turn_timeout: LONG,
+            system: None,
+            force_model: false,
+        }
+    }
+
+    /// Starts it, with one route at `/chat`.
+    pub async fn start(self) -> Gateway {
+        let listening = bind(self.plan()).await.unwrap();
+        let (addr, stopper) = (listening.local_addr().unwrap(), listening.stopper());
+        Gateway { addr, stopper, task: tokio::spawn(listening.serve()) }
+    }
+
+    fn plan(self) -> Plan {
+        let target = |(at, source): (usize, Source)| ModelTarget {
+            provider: Arc::new(Provider {
+                name: format!("p{at}"),
+                protocol: &protocols::LINES,
+                upstream: Arc::new(protocols::Lines),
+                source,
+                key: Some(Secret::new(KEY)),
+                headers: vec![("x-extra".to_owned(), Secret::new("extra"))],
+                timeouts: self.timeouts,
+            }),
+            model: format!("model-{at}"),
+            extra: Map::new(),
+        };
+        let model = Arc::new(Model {
+            name: "m".to_owned(),
+            targets: self.sources.into_iter().enumerate().map(target).collect(),
+            defaults: ModelDefaults { max_tokens: Some(77), ..ModelDefaults::default() },
+        });
+        let models = BTreeMap::from([("m".to_owned(), Arc::clone(&model))]);
+        let route = Route {
+            path: "/chat".to_owned(),
+            protocol: &protocols::EVENTS,
+            frontend: Arc::new(protocols::Events),
+            model: Some(model),
+            force_model: self.force_model,
+            models: models.clone(),
+            tools: self.tools.into_iter().map(Arc::new).collect(),
+            max_steps: self.max_steps,
+            system: self.system,
+            cors: self.cors,
+            keep_alive: self.keep_alive,
+            turn_timeout: self.turn_timeout,
+        };
+        Plan { server: self.server, routes: vec![Arc::new(route)], models }
+    }
+}
+
+/// A tool.
+pub fn tool(name: &str, kind: ToolKind) -> ToolPlan {
+    let parameters = json!({"type": "object"});
+    ToolPlan { name: name.to_owned(), description: None, parameters, approval: false, kind }
+}
+
+/// A tool that always gives this.
+pub fn fixed(name: &str, output: Value) -> ToolPlan {
+    tool(name, ToolKind::Fixed(output))
+}
+
+/// Origins as the configuration lists them.
+pub fn origins(list: &[&str]) -> Origins {
+    Origins::List(list.iter().map(|origin| (*origin).to_owned()).collect())
+}
+
+/// A port that nobody listens on.
+pub async fn nobody() -> SocketAddr {
+    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
