@@ -143,7 +143,6 @@ impl DataStream {
         self.annotated = annotated;
         self
     }
-
 }
 
 impl Encoder for DataStream {

@@ -4,30 +4,8 @@ pub mod check;
 pub mod golden;
 pub mod routes;
 pub mod schema;
+pub mod serve;
 pub mod transcode;
-
-/// `chatwire serve`.
-pub mod serve {
-    use std::process::ExitCode;
-
-    use super::{ServeArgs, failure};
-    use crate::config::plan::Plan;
-
-    /// Serves until a stop signal.
-    pub fn run(args: &ServeArgs) -> ExitCode {
-        match super::load(&args.config) {
-            Ok(mut plan) => {
-                plan.server.listen = args.listen.unwrap_or(plan.server.listen);
-                start(&plan)
-            }
-            Err(code) => code,
-        }
-    }
-
-    fn start(_plan: &Plan) -> ExitCode {
-        failure("this build has no server")
-    }
-}
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::net::SocketAddr;
@@ -38,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config;
 use crate::config::plan::Plan;
+use crate::telemetry::LogFormat;
 
 /// A gateway between chat frontends and model providers: any chat page works with any model.
 #[derive(Debug, Parser)]
@@ -82,6 +61,9 @@ pub struct ServeArgs {
     /// Where to listen, instead of what the configuration says; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// How log lines are written; `CHATWIRE_LOG` says which (for example `debug`, or `info,chatwire=trace`)
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log: LogFormat,
 }
 
 /// What to transcode.

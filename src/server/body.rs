@@ -1,7 +1,7 @@
 //! The body of a reply. A running turn is polled by the body itself: no task and no queue between the provider's
 //! bytes and the page's.
 
-use std::convert::Infallible;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -44,6 +44,18 @@ struct Silence {
     alarm: Alarm,
 }
 
+/// A dialect without a word for failures ends a broken answer by breaking the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the answer broke off, and its dialect has no other way to say so")
+    }
+}
+
+impl std::error::Error for Broken {}
+
 impl TurnBody {
     /// The rest of a turn that has given `events` so far. `keep_alive` is how long it may be silent.
     pub fn new(
@@ -57,17 +69,17 @@ impl TurnBody {
         Self { driver, encoder, events, out: BytesMut::new(), silence, record }
     }
 
-    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         loop {
             self.encode();
             if !self.out.is_empty() {
                 if let Some(silence) = &mut self.silence {
                     silence.alarm.set(Instant::now() + silence.most);
                 }
-                return Poll::Ready(Some(self.out.split().freeze()));
+                return Poll::Ready(Some(Ok(self.out.split().freeze())));
             }
             if self.driver.ended() {
-                return Poll::Ready(None);
+                return Poll::Ready(self.encoder.abort().then_some(Err(Broken)));
             }
             if self.driver.poll(cx, &mut self.events).is_pending() {
                 std::task::ready!(self.poll_silence(cx));
@@ -94,20 +106,21 @@ impl TurnBody {
 
 impl hyper::body::Body for TurnBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Broken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.poll_bytes(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.poll_bytes(cx).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data)))
     }
 }
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Broken;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.project() {
-            BodyKind::Document(document) => document.poll_frame(cx),
+            // A document in memory cannot fail.
+            BodyKind::Document(document) => document.poll_frame(cx).map_err(|never| match never {}),
             BodyKind::Turn(turn) => turn.poll_frame(cx),
         }
     }

@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 pub use record::Record;
 
 /// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// For people.
     #[default]
