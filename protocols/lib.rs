@@ -53,3 +53,8 @@ pub static PROTOCOLS: &[&Protocol] = &[
 pub fn find(name: &str) -> Option<&'static Protocol> {
     PROTOCOLS.iter().copied().find(|protocol| protocol.name == name || protocol.aliases.contains(&name))
 }
+
+/// The guide's examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("README.md")]
+struct Readme;

@@ -195,3 +195,11 @@ fn a_keep_alive_between_any_two_events_changes_no_frame() {
         }
     }
 }
+
+#[test]
+fn every_fixture_has_a_decoder_and_there_are_dialects() {
+    for Fixture { name, protocol, .. } in fixtures() {
+        assert!(upstream(&protocol).is_some(), "{name}: nobody reads {protocol}, so the tests above would skip it");
+    }
+    assert!(!frontends().is_empty());
+}
