@@ -4,9 +4,10 @@
 //! an event, what is an error, and how it ends. What one delta says is [`Spoken`]'s.
 
 use super::quirks::ThinkTags;
+use super::repeat::Repeat;
 use super::spoken::Spoken;
 use super::usage;
-use super::wire::{Choice, Chunk, Delta};
+use super::wire::{Choice, Chunk, Groq, read};
 use crate::error::{Failure, FailureKind};
 use crate::event::{Event, Finish, FinishReason, StepEnd, Text, Usage};
 use crate::failure;
@@ -66,6 +67,7 @@ impl Decoder for ChatDecoder {
 #[derive(Default)]
 struct Answer {
     spoken: Spoken,
+    repeat: Repeat,
     begun: bool,
     ended: bool,
     /// Any data has come at all, readable or not.
@@ -100,13 +102,19 @@ impl Answer {
 
     fn event(&mut self, name: &str, data: &str, terminated: bool, out: &mut Vec<Event>) -> Outcome {
         let data = data.trim();
+        if let Some(repeated) = self.repeat.read(data) {
+            return self.spoken.text(repeated.reasoning, repeated.text, out);
+        }
         match data.as_bytes() {
             b"[DONE]" => {
                 self.done(out);
                 Ok(())
             }
             [b'{', ..] => match serde_json::from_str(data) {
-                Ok(chunk) => self.chunk(&chunk, data, name, out),
+                Ok(chunk) => {
+                    self.repeat.learn(data, &chunk);
+                    self.chunk(&chunk, data, name, out)
+                }
                 Err(error) => self.unreadable(terminated, not_json(data, &error), out),
             },
             _ if is_heartbeat(name, data) => Ok(()),
@@ -172,7 +180,8 @@ impl Answer {
             self.model = Some(Text::from(model));
         }
         let in_choice = chunk.choices.first.as_ref().map(|choice| choice.usage).unwrap_or_default();
-        let usage = [chunk.usage, chunk.x_groq.usage, in_choice].into_iter().find(|usage| usage.get().len() > 2);
+        let groq: Groq<'_> = read(chunk.x_groq);
+        let usage = [chunk.usage, groq.usage, in_choice].into_iter().find(|usage| usage.get().len() > 2);
         if let Some(usage) = usage.filter(|usage| usage.is_object()) {
             self.usage.clear();
             self.usage.push_str(usage.get());
@@ -188,8 +197,7 @@ impl Answer {
         if choice.delta.given {
             self.spoken.delta(&choice.delta, out)?;
         } else if choice.message.is_object() {
-            let message: Delta<'_> = choice.message.parse().unwrap_or_default();
-            self.spoken.message(&message, out)?;
+            self.spoken.message(&read(choice.message), out)?;
         }
         self.finish_reason(choice.finish_reason);
         if is_set(choice.error) {

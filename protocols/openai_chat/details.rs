@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::wire::Detail;
+use super::wire::{Detail, read};
 use crate::error::{Failure, FailureKind};
 use crate::event::Mark;
 use crate::wire::json::Raw;
@@ -88,7 +88,7 @@ fn join(known: &mut Map<String, Value>, piece: Map<String, Value>) {
 
 /// The details of a delta one by one: their texts are the reasoning where no other member says it.
 pub(super) fn each(raw: Raw<'_>) -> Vec<Detail<'_>> {
-    if raw.is_array() && raw.get().len() > 2 { raw.parse().unwrap_or_default() } else { Vec::new() }
+    if raw.is_array() && raw.get().len() > 2 { read(raw) } else { Vec::new() }
 }
 
 #[cfg(test)]

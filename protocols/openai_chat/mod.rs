@@ -9,6 +9,7 @@ mod names;
 mod options;
 mod presets;
 mod quirks;
+mod repeat;
 mod request;
 mod sources;
 mod spoken;

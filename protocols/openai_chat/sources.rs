@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::wire::Source;
+use super::wire::{Source, read};
 use crate::blocks::Blocks;
 use crate::event::{BlockId, Citation, Event, Mark};
 use crate::wire::json::Raw;
@@ -25,7 +25,7 @@ impl Sources {
         if !raw.is_array() {
             return;
         }
-        for annotation in raw.parse::<Vec<Raw<'_>>>().unwrap_or_default() {
+        for annotation in read::<Vec<Raw<'_>>>(raw) {
             if let Some(citation) = annotation_of(annotation) {
                 self.add(citation);
             }
@@ -40,9 +40,9 @@ impl Sources {
         }
         self.list.clear();
         self.list.push_str(citations.get());
-        let results: Vec<Source<'_>> = results.parse().unwrap_or_default();
-        for link in citations.parse::<Vec<Raw<'_>>>().unwrap_or_default() {
-            let known = link.parse::<Source<'_>>().unwrap_or_default();
+        let results: Vec<Source<'_>> = read(results);
+        for link in read::<Vec<Raw<'_>>>(citations) {
+            let known = read::<Source<'_>>(link);
             let Some(url) = link.owned().or_else(|| known.url.owned()) else { continue };
             let title = known.title.owned().or_else(|| {
                 results.iter().find(|result| result.url.str().as_deref() == Some(&url)).and_then(|it| it.title.owned())

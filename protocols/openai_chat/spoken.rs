@@ -6,7 +6,7 @@ use super::calls::Calls;
 use super::details::{self, Details};
 use super::quirks::ThinkTags;
 use super::talk::{Talk, Voice, has_text};
-use super::wire::{CallPiece, Delta, Part};
+use super::wire::{Audio, CallPiece, Delta, Few, Function, Part, read};
 use crate::blocks::Blocks;
 use crate::error::Failure;
 use crate::event::{BlockKind, Data, Event, File, FileSource, Mark, Text, Warning};
@@ -65,6 +65,20 @@ impl Spoken {
         self.reasoning(delta, out)?;
         self.content(delta, out)?;
         self.rest(delta, out)
+    }
+
+    /// Takes a piece that is only text.
+    ///
+    /// # Errors
+    /// When a bound is broken.
+    pub fn text(&mut self, reasoning: bool, text: Raw<'_>, out: &mut Vec<Event>) -> Outcome {
+        if reasoning {
+            return self.voice(Voice::Reasoning, text, out);
+        }
+        if has_text(text) {
+            self.calls.settle(&mut self.blocks, out)?;
+        }
+        self.talk.content(text, &mut self.blocks, out)
     }
 
     /// Takes an answer as a whole. Some servers send it again and again, longer each time; some send it once, behind
@@ -155,13 +169,12 @@ impl Spoken {
     }
 
     fn content(&mut self, delta: &Delta<'_>, out: &mut Vec<Event>) -> Outcome {
-        if has_text(delta.content) {
-            self.calls.settle(&mut self.blocks, out)?;
-            return self.talk.content(delta.content, &mut self.blocks, out);
+        if delta.content.string().is_some() {
+            return self.text(false, delta.content, out);
         }
         if delta.content.is_array() {
             let has_reasoning = [delta.reasoning_content, delta.reasoning].into_iter().any(has_text);
-            for part in delta.content.parse::<Vec<Raw<'_>>>().unwrap_or_default() {
+            for part in read::<Vec<Raw<'_>>>(delta.content) {
                 self.part(part, has_reasoning, out)?;
             }
         } else if delta.content.is_object() {
@@ -175,7 +188,7 @@ impl Spoken {
         if raw.string().is_some() {
             return self.talk.content(raw, &mut self.blocks, out);
         }
-        let part: Part<'_> = raw.parse().unwrap_or_default();
+        let part: Part<'_> = read(raw);
         match part.kind.str().as_deref() {
             Some("text" | "output_text") => self.talk.content(part.text, &mut self.blocks, out),
             Some("thinking" | "reasoning") if has_reasoning => Ok(()),
@@ -195,7 +208,7 @@ impl Spoken {
             let text = if part.thinking.is_null() { part.text } else { part.thinking };
             return self.voice(Voice::Reasoning, text, out);
         }
-        for piece in part.thinking.parse::<Vec<Part<'_>>>().unwrap_or_default() {
+        for piece in read::<Vec<Part<'_>>>(part.thinking) {
             self.voice(Voice::Reasoning, piece.text, out)?;
         }
         Ok(())
@@ -208,32 +221,34 @@ impl Spoken {
             self.talk.cite(&self.blocks, out);
         }
         if delta.images.is_array() {
-            for image in delta.images.parse::<Vec<Part<'_>>>().unwrap_or_default() {
+            for image in read::<Vec<Part<'_>>>(delta.images) {
                 self.image(&image, out)?;
             }
         }
-        if delta.audio.given {
-            self.audio(delta, out)?;
+        if delta.audio.is_object() {
+            self.audio(&read(delta.audio), out)?;
         }
         if delta.executed_tools.is_array() {
             executed_tools(delta.executed_tools, out);
         }
-        self.tool_calls(delta, out)
+        if delta.tool_calls.is_null() && delta.function_call.is_null() { Ok(()) } else { self.tool_calls(delta, out) }
     }
 
     /// Text that a new call interrupts ends; when it resumes it is a new block (corner case 75). Text between the
     /// pieces of a call goes on.
     fn tool_calls(&mut self, delta: &Delta<'_>, out: &mut Vec<Event>) -> Outcome {
+        let function: Function<'_> = read(delta.function_call);
+        let pieces: Few<CallPiece<'_>> = read(delta.tool_calls);
         let named = |piece: &CallPiece<'_>| [piece.function.name, piece.custom.name].into_iter().any(has_text);
-        if delta.function_call.given || delta.tool_calls.iter().any(named) {
+        if function.given || pieces.iter().any(named) {
             self.talk.release(&mut self.blocks, out)?;
             self.talk.close(&mut self.blocks, out);
         }
-        if !delta.tool_calls.is_empty() {
-            self.calls.list(&delta.tool_calls, &mut self.blocks, out)?;
+        if !pieces.is_empty() {
+            self.calls.list(&pieces, &mut self.blocks, out)?;
         }
-        if delta.function_call.given {
-            self.calls.function_call(&delta.function_call, &mut self.blocks, out)?;
+        if function.given {
+            self.calls.function_call(&function, &mut self.blocks, out)?;
         }
         Ok(())
     }
@@ -246,7 +261,7 @@ impl Spoken {
     }
 
     fn image(&mut self, image: &Part<'_>, out: &mut Vec<Event>) -> Outcome {
-        let nested: Part<'_> = image.image_url.parse().unwrap_or_default();
+        let nested: Part<'_> = read(image.image_url);
         let url = [nested.url, image.image_url, image.url].into_iter().find_map(Raw::owned);
         let Some(url) = url else { return Ok(()) };
         let (media_type, source) = FileSource::from_url(&url);
@@ -259,17 +274,17 @@ impl Spoken {
     }
 
     /// The words of spoken output are text; its sound has no place in an answer.
-    fn audio(&mut self, delta: &Delta<'_>, out: &mut Vec<Event>) -> Outcome {
-        if has_text(delta.audio.data) {
+    fn audio(&mut self, audio: &Audio<'_>, out: &mut Vec<Event>) -> Outcome {
+        if has_text(audio.data) {
             self.warn("audio-dropped", "the sound of a spoken answer is not carried over", out);
         }
-        self.talk.content(delta.audio.transcript, &mut self.blocks, out)
+        self.talk.content(audio.transcript, &mut self.blocks, out)
     }
 }
 
 fn says_something(delta: &Delta<'_>) -> bool {
     let texts = [delta.content, delta.reasoning_content, delta.reasoning, delta.refusal];
-    texts.into_iter().any(has_text) || delta.content.is_array() || !delta.tool_calls.is_empty()
+    texts.into_iter().any(has_text) || delta.content.is_array() || delta.tool_calls.is_array()
 }
 
 /// Groq's own tools: shown, never executed. A later one of the same index replaces (corner cases 99 and 100).

@@ -172,14 +172,15 @@ macro_rules! objects {
 }
 
 objects! {
-    /// A chunk of a stream, or an answer as one document.
+    /// A chunk of a stream, or an answer as one document. What few chunks have is left as it stands, to keep the
+    /// rest small.
     Chunk {
         id: Raw<'a> = "id",
         model: Raw<'a> = "model",
         choices: Few<Choice<'a>> = "choices",
         usage: Raw<'a> = "usage",
         /// Groq's side channel: its usage has no other place in some streams.
-        x_groq: Groq<'a> = "x_groq",
+        x_groq: Raw<'a> = "x_groq",
         /// Perplexity: the sources, on every chunk.
         citations: Raw<'a> = "citations",
         /// Perplexity: the same sources with titles.
@@ -191,6 +192,10 @@ objects! {
         message: Raw<'a> = "message",
         code: Raw<'a> = "code",
         detail: Raw<'a> = "detail",
+        /// Padding against traffic analysis (OpenAI).
+        obfuscation: Raw<'a> = "obfuscation",
+        /// The same (Mistral).
+        p: Raw<'a> = "p",
     }
 
     /// Groq's side channel.
@@ -215,11 +220,14 @@ objects! {
         reasoning: Raw<'a> = "reasoning",
         reasoning_details: Raw<'a> = "reasoning_details",
         refusal: Raw<'a> = "refusal",
-        tool_calls: Few<CallPiece<'a>> = "tool_calls",
-        function_call: Function<'a> = "function_call",
+        /// [`Few`] of [`CallPiece`].
+        tool_calls: Raw<'a> = "tool_calls",
+        /// A [`Function`].
+        function_call: Raw<'a> = "function_call",
         annotations: Raw<'a> = "annotations",
         images: Raw<'a> = "images",
-        audio: Audio<'a> = "audio",
+        /// [`Audio`].
+        audio: Raw<'a> = "audio",
         executed_tools: Raw<'a> = "executed_tools",
     }
 
@@ -307,6 +315,11 @@ objects! {
     }
 }
 
+/// A member in its shape; empty if it is missing or has another.
+pub(super) fn read<'a, T: Deserialize<'a> + Default>(raw: Raw<'a>) -> T {
+    if raw.is_null() { T::default() } else { raw.parse().unwrap_or_default() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,8 +333,9 @@ mod tests {
         .unwrap();
         assert_eq!(chunk.choices.iter().count(), 6);
         let last = chunk.choices.iter().last().unwrap();
-        assert_eq!(last.delta.tool_calls.iter().next().unwrap().id.get(), "\"a\"");
-        assert!(last.delta.given && !last.delta.function_call.given);
+        let calls: Few<CallPiece<'_>> = last.delta.tool_calls.parse().unwrap();
+        assert_eq!(calls.first.unwrap().id.get(), "\"a\"");
+        assert!(last.delta.given && !last.delta.function_call.parse::<Function<'_>>().unwrap().given);
     }
 
     #[test]

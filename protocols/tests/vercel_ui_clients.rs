@@ -85,18 +85,20 @@ fn the_real_clients_show_what_they_should() {
     let folder = std::env::temp_dir().join(format!("chatwire-ui-stream-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let (mut table, mut failed) = (Vec::new(), Vec::new());
-    for (name, sdks) in [
-        ("floor", &["5-floor", "5", "6-floor", "6", "7-floor", "7", "aui"][..]),
-        ("5", &["5", "6-floor", "6", "7-floor", "7", "aui"]),
-        ("6", &["6-floor", "6", "7-floor", "7", "aui"]),
-        ("7", &["7-floor", "7", "aui"]),
+    let all = &["5-floor", "5", "6-floor", "6", "7-floor", "7", "aui"][..];
+    for (options, sdks) in [
+        (level("floor"), all),
+        (json!({"dynamic_tools": true}), all),
+        (level("5"), &all[1..]),
+        (level("6"), &all[2..]),
+        (level("7"), &all[4..]),
     ] {
         for sdk in sdks {
             let mut passed = 0;
             let turns: Vec<_> = TURNS.iter().filter(|turn| turn.contains(&only)).collect();
             for turn in &turns {
                 let (bytes, expected) = (folder.join("answer.txt"), folder.join("expected.json"));
-                std::fs::write(&bytes, encode(turn, &level(name))).unwrap();
+                std::fs::write(&bytes, encode(turn, &options)).unwrap();
                 std::fs::write(&expected, shown(turn, *sdk == "aui").to_string()).unwrap();
                 let output = Command::new("node")
                     .current_dir(&clients)
@@ -111,10 +113,10 @@ fn the_real_clients_show_what_they_should() {
                 } else {
                     let said = String::from_utf8_lossy(&output.stdout).into_owned();
                     let tail: Vec<_> = said.lines().rev().take_while(|line| *line != "}").collect();
-                    failed.push(format!("{turn}, level {name}, client {sdk}: {}", tail.join(" | ")));
+                    failed.push(format!("{turn} with {options}, client {sdk}: {}", tail.join(" | ")));
                 }
             }
-            table.push(format!("level {name:5} client {sdk:7} {passed} of {}", turns.len()));
+            table.push(format!("client {sdk:7} {passed} of {} with {options}", turns.len()));
         }
     }
     std::fs::remove_dir_all(&folder).unwrap();

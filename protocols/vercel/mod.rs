@@ -1,7 +1,7 @@
 //! The wires of the Vercel AI SDK: what `useChat` of the releases 3.4 to 7 sends and accepts.
 //!
-//! Five descriptors share one frontend ([`frontend`]): one for each wire, and one that looks at the body. All read
-//! the same requests ([`request`]); they differ in the encoder.
+//! Five descriptors share one frontend: one for each wire, and one that looks at the body. The official wires read the
+//! same requests; they differ in the encoder. `README.md` beside this file says what is sent, and why.
 
 mod data_stream;
 mod frontend;

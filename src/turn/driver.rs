@@ -23,6 +23,9 @@ use crate::upstream::{Alarm, Call, Upstreams};
 /// Most events that one poll gathers: what is ready goes out together, but never without a bound.
 const BATCH: usize = 512;
 
+/// Most reads of one poll: a provider that floods us with nothing must not keep the thread.
+const READS: usize = 64;
+
 /// What a turn is made of.
 pub struct Parts {
     /// The turn's id, unique over all turns.
@@ -120,7 +123,14 @@ impl Driver {
             let action = self.machine.input(Input::Start, out);
             self.perform(action);
         }
-        while !self.ended() && out.len() - before < BATCH && self.advance(cx, out).is_ready() {}
+        let mut reads = 0;
+        while !self.ended() && out.len() - before < BATCH && self.advance(cx, out).is_ready() {
+            reads += 1;
+            if reads == READS {
+                cx.waker().wake_by_ref();
+                break;
+            }
+        }
         if !self.ended() && (out.len() == before || self.deadline.is_over()) {
             self.check_time(cx, out);
         }

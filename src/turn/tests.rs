@@ -1,1 +1,245 @@
+//! The machine on its own: inputs in, events and actions out.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use chatwire_protocols::chat::{ChatRequest, Message, Part, Role, ToolChoice, ToolSpec};
+use chatwire_protocols::error::{Failure, FailureKind};
+use chatwire_protocols::event::{
+    BlockId, BlockKind, CancelledBy, Event, Finish, FinishReason, Runs, StepEnd, StepStart, ToolCall, ToolKind as Kind,
+    ToolOutcome, Usage,
+};
+use chatwire_protocols::order::Order;
+use serde_json::json;
+
+use super::{Action, Input, Machine, ToolRun};
+use crate::config::plan::{ToolKind, ToolPlan};
+use crate::tools::{ToolOutput, Toolbox};
+
+/// A machine with the tools `quick` and `slow` of the gateway, `ask` that needs an approval, and `page` of the page.
+struct Turn {
+    machine: Machine,
+    events: Vec<Event>,
+    running: Vec<ToolRun>,
+    calling: bool,
+}
+
+fn plan(name: &str, approval: bool) -> Arc<ToolPlan> {
+    let kind = ToolKind::Fixed(json!(name));
+    Arc::new(ToolPlan { name: name.into(), description: None, parameters: json!({}), approval, kind })
+}
+
+impl Turn {
+    fn new(max_steps: u32) -> Self {
+        let page = ToolSpec { name: "page".into(), description: None, parameters: json!({}), strict: None };
+        let mut chat = ChatRequest {
+            messages: vec![Message::text(Role::User, "hi")],
+            tools: vec![page],
+            tool_choice: ToolChoice::Required,
+            ..ChatRequest::default()
+        };
+        let tools = [plan("quick", false), plan("slow", false), plan("ask", true)];
+        let toolbox = Toolbox::new(&tools, &mut chat.tools);
+        let machine = Machine::new("turn".into(), chat, toolbox, max_steps);
+        let mut turn = Self { machine, events: Vec::new(), running: Vec::new(), calling: false };
+        turn.input(Input::Start);
+        turn
+    }
+
+    fn input(&mut self, input: Input) {
+        match self.machine.input(input, &mut self.events) {
+            Action::Wait => {}
+            Action::Call => self.calling = true,
+            Action::Run(runs) => (self.calling, self.running) = (false, runs),
+            Action::End => (self.calling, self.running) = (false, Vec::new()),
+        }
+    }
+
+    /// A step with these calls (`name` or `name ARGUMENTS`; the id is the name).
+    fn step(&mut self, calls: &[&str], reason: FinishReason) {
+        assert!(self.calling, "a model is asked");
+        self.calling = false;
+        let first = self.machine.next_block();
+        let mut events = VecDeque::from([Event::StepStart(Box::<StepStart>::default())]);
+        for (at, call) in calls.iter().enumerate() {
+            let (name, arguments) = call.split_once(' ').unwrap_or((call, "{}"));
+            let block = BlockId(first + at as u32);
+            let call =
+                ToolCall { id: name.into(), name: name.into(), kind: Kind::Function, runs: Runs::Page, index: 0 };
+            events.push_back(Event::BlockStart { block, kind: BlockKind::ToolInput(Box::new(call)) });
+            events.push_back(Event::BlockDelta { block, text: arguments.into() });
+            events.push_back(Event::BlockEnd { block, whole: true });
+        }
+        let usage = Usage { input: Some(1), ..Usage::default() };
+        let end = StepEnd { finish: Finish { reason, raw: None }, usage, ..StepEnd::default() };
+        events.push_back(Event::StepEnd(Box::new(end)));
+        for event in events {
+            self.input(Input::Upstream(event));
+        }
+    }
+
+    fn tool_finishes(&mut self, name: &str) {
+        self.input(Input::ToolFinished { call: name.into(), output: ToolOutput::ok(json!(name)) });
+    }
+
+    fn results(&self) -> Vec<(String, ToolOutcome)> {
+        let results = self.events.iter().filter_map(|event| match event {
+            Event::ToolResult(result) => Some((result.call.to_string(), result.outcome)),
+            _ => None,
+        });
+        results.collect()
+    }
+
+    /// The turn has exactly one end, at its end, and its events are in order.
+    fn check(&self) {
+        let ends = self.events.iter().filter(|event| event.is_terminal()).count();
+        assert_eq!((ends, self.events.last().is_some_and(Event::is_terminal)), (1, true), "{:?}", self.events);
+        let (mut order, mut out) = (Order::default(), Vec::new());
+        self.events.iter().for_each(|event| order.admit(event.clone(), &mut out));
+        assert_eq!((order.breaches(), &out), (0, &self.events));
+    }
+}
+
+fn ok(names: &[&str]) -> Vec<(String, ToolOutcome)> {
+    names.iter().map(|name| ((*name).to_owned(), ToolOutcome::Ok)).collect()
+}
+
+#[test]
+fn results_wait_for_those_before_them_and_stand_inside_their_step() {
+    let mut turn = Turn::new(5);
+    turn.step(&["slow", "quick"], FinishReason::ToolCalls);
+    turn.tool_finishes("quick");
+    assert!(turn.results().is_empty() && !turn.calling);
+    turn.tool_finishes("slow");
+    assert_eq!(turn.results(), ok(&["slow", "quick"]));
+    assert!(matches!(turn.events.last(), Some(Event::StepEnd(_))));
+    turn.step(&[], FinishReason::Stop);
+    turn.check();
+}
+
+#[test]
+fn the_next_step_is_told_what_was_said_and_may_answer_freely() {
+    let mut turn = Turn::new(5);
+    assert_eq!(turn.machine.chat().tool_choice, ToolChoice::Required);
+    turn.step(&["quick"], FinishReason::Stop);
+    turn.tool_finishes("quick");
+    let chat = turn.machine.chat();
+    assert_eq!(chat.tool_choice, ToolChoice::Auto);
+    let roles: Vec<Role> = chat.messages.iter().map(|message| message.role).collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool]);
+    assert!(matches!(&chat.messages[2].parts[0], Part::ToolResult(result) if result.output == json!("quick")));
+}
+
+#[test]
+fn who_runs_a_call_is_decided_by_its_name() {
+    let mut turn = Turn::new(5);
+    turn.step(&["quick", "page", "nobody"], FinishReason::ToolCalls);
+    let runs: Vec<Runs> = turn
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::BlockStart { kind: BlockKind::ToolInput(call), .. } => Some(call.runs),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(runs, [Runs::Gateway, Runs::Page, Runs::Gateway]);
+    assert_eq!(turn.running.len(), 1);
+}
+
+#[test]
+fn a_repeated_call_id_in_a_later_step_gets_its_own_result() {
+    let mut turn = Turn::new(5);
+    turn.step(&["quick"], FinishReason::ToolCalls);
+    turn.tool_finishes("quick");
+    turn.step(&["quick"], FinishReason::ToolCalls);
+    assert_eq!(turn.running[0].input.call, "quick_2");
+    turn.tool_finishes("quick_2");
+    turn.step(&[], FinishReason::Stop);
+    assert_eq!(turn.results(), ok(&["quick", "quick_2"]));
+    turn.check();
+}
+
+#[test]
+fn calls_of_a_cut_or_filtered_step_do_not_run() {
+    for reason in [FinishReason::Length, FinishReason::ContentFilter, FinishReason::Error] {
+        let mut turn = Turn::new(5);
+        turn.step(&["quick"], reason);
+        assert!(turn.running.is_empty());
+        assert_eq!(turn.results(), [("quick".to_owned(), ToolOutcome::Interrupted)]);
+        turn.check();
+    }
+}
+
+#[test]
+fn running_tools_are_interrupted_when_somebody_stops_the_turn() {
+    let mut turn = Turn::new(5);
+    turn.step(&["quick", "slow"], FinishReason::ToolCalls);
+    turn.tool_finishes("quick");
+    turn.input(Input::Cancel(CancelledBy::User));
+    let interrupted = ("slow".to_owned(), ToolOutcome::Interrupted);
+    assert_eq!(turn.results(), [ok(&["quick"]), vec![interrupted]].concat());
+    turn.tool_finishes("slow");
+    turn.check();
+}
+
+#[test]
+fn the_step_limit_ends_the_turn_with_its_results() {
+    let mut turn = Turn::new(1);
+    turn.step(&["quick"], FinishReason::ToolCalls);
+    turn.tool_finishes("quick");
+    assert!(!turn.calling);
+    assert_eq!(turn.results(), ok(&["quick"]));
+    turn.check();
+}
+
+#[test]
+fn a_pause_is_bounded_by_the_step_limit() {
+    let mut turn = Turn::new(3);
+    for _ in 0..3 {
+        turn.step(&[], FinishReason::Pause);
+    }
+    let Some(Event::TurnEnd(end)) = turn.events.last() else { panic!("an end") };
+    assert_eq!((end.finish.reason, end.usage.input), (FinishReason::Pause, Some(3)));
+    turn.check();
+}
+
+/// A turn with everything in it, as closures that are applied one by one.
+fn script() -> Vec<fn(&mut Turn)> {
+    vec![
+        |turn| turn.step(&["slow", "nobody", "quick", "quick {\"x\":"], FinishReason::ToolCalls),
+        |turn| turn.tool_finishes("quick"),
+        |turn| turn.tool_finishes("slow"),
+        |turn| turn.step(&[], FinishReason::Pause),
+        |turn| turn.step(&["ask", "page", "quick"], FinishReason::Stop),
+        |turn| {
+            let call = turn.running[0].input.call.clone();
+            turn.tool_finishes(&call);
+        },
+    ]
+}
+
+#[test]
+fn whatever_happens_at_whatever_point_there_is_one_end_and_nothing_behind_it() {
+    let whole = script().len();
+    let stops: [fn() -> Input; 4] = [
+        || Input::Cancel(CancelledBy::Shutdown),
+        || Input::Fail(Failure::boxed(FailureKind::Timeout, "x")),
+        || Input::UpstreamEnded,
+        || Input::Upstream(Event::Failed(Failure::boxed(FailureKind::Cut, "x"))),
+    ];
+    for at in 0..whole {
+        for stop in stops {
+            let mut turn = Turn::new(9);
+            script().into_iter().take(at).for_each(|act| act(&mut turn));
+            turn.input(stop());
+            turn.tool_finishes("slow");
+            turn.input(Input::UpstreamEnded);
+            turn.input(Input::Cancel(CancelledBy::User));
+            turn.check();
+        }
+    }
+    let mut turn = Turn::new(9);
+    script().into_iter().for_each(|act| act(&mut turn));
+    assert!(matches!(turn.events.last(), Some(Event::TurnEnd(_))), "{:?}", turn.events.last());
+    turn.check();
+}

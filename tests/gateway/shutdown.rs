@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chatwire::server::run;
 use serde_json::json;
 
 use crate::support::fake::Fake;
@@ -58,4 +59,15 @@ async fn a_second_stop_ends_at_once() {
     ended(gateway).await;
     asked.closed().await;
     page.closed().await;
+}
+
+#[tokio::test]
+async fn a_signal_stops_the_gateway() {
+    let listening = Setup::new(&[]).bind().await;
+    let addr = listening.local_addr().unwrap();
+    let task = tokio::spawn(run(listening));
+    Page::raw(addr, "GET /health HTTP/1.1\r\nhost: a\r\n\r\n").await.until("ok").await;
+    let id = std::process::id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    tokio::time::timeout(LONG, task).await.expect("the gateway ends").unwrap().unwrap();
 }

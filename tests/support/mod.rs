@@ -16,7 +16,7 @@ use chatwire::config::plan::{
     ToolPlan,
 };
 use chatwire::secret::Secret;
-use chatwire::server::{Stopper, bind};
+use chatwire::server::{Listening, Stopper, bind};
 use serde_json::{Map, Value, json};
 
 /// Long enough that only a fault reaches it.
@@ -73,9 +73,14 @@ impl Setup {
 
     /// Starts it, with one route at `/chat`.
     pub async fn start(self) -> Gateway {
-        let listening = bind(self.plan()).await.unwrap();
+        let listening = self.bind().await;
         let (addr, stopper) = (listening.local_addr().unwrap(), listening.stopper());
         Gateway { addr, stopper, task: tokio::spawn(listening.serve()) }
+    }
+
+    /// The same, not yet answering.
+    pub async fn bind(self) -> Listening {
+        bind(self.plan()).await.unwrap()
     }
 
     fn plan(self) -> Plan {

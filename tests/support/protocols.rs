@@ -7,8 +7,7 @@ use bytes::BytesMut;
 use chatwire_protocols::chat::{Approval, CallPart, ChatRequest, Message, Part, ResultPart, Role, ToolSpec};
 use chatwire_protocols::error::{CallerError, Failure, FailureKind, Refusal};
 use chatwire_protocols::event::{
-    BlockId, BlockKind, Event, Finish, FinishReason, Runs, StepEnd, StepStart, ToolCall, ToolKind, ToolOutcome, Usage,
-    Warning,
+    BlockId, BlockKind, Event, Finish, FinishReason, Runs, StepEnd, ToolCall, ToolKind, ToolOutcome, Usage, Warning,
 };
 use chatwire_protocols::protocol::{
     AnswerHead, DecodeContext, Decoder, Encoder, ErrorReply, Frontend, FrontendSpec, Progress, Protocol, Reply,
@@ -103,7 +102,7 @@ impl LineDecoder {
         }
         if !self.begun && !line.starts_with(':') {
             self.begun = true;
-            out.push(Event::StepStart(Box::new(StepStart::default())));
+            out.push(Event::StepStart(Box::default()));
         }
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {

@@ -23,7 +23,7 @@ fn calls_with(deltas: impl IntoIterator<Item = Value>, reason: &str) -> Vec<Stri
 
 /// A delta with these pieces of calls.
 fn pieces(pieces: Value) -> Value {
-    json!({"tool_calls": pieces})
+    Value::Object([("tool_calls".to_owned(), pieces)].into_iter().collect())
 }
 
 fn open(index: u32, id: &str, name: &str, arguments: &str) -> Value {

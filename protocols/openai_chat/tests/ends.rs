@@ -136,8 +136,8 @@ fn the_last_usage_that_is_not_null_counts_wherever_it_stands() {
         ("every chunk", vec![with(text("x"), "usage", usage(1)), with(end.clone(), "usage", usage(5))]),
         ("twice", vec![text("x"), with(end.clone(), "usage", usage(5)), json!({"choices": [], "usage": usage(5)})]),
         ("null behind", vec![with(end.clone(), "usage", usage(5)), json!({"choices": [], "usage": null})]),
-        ("empty behind", vec![with(end.clone(), "usage", usage(5)), json!({"choices": [], "usage": {}})]),
-        ("x_groq", vec![text("x"), with(end.clone(), "x_groq", json!({"id": "r", "usage": usage(5)}))]),
+        ("empty behind", vec![with(end, "usage", usage(5)), json!({"choices": [], "usage": {}})]),
+        ("x_groq", vec![text("x"), with(finish("stop"), "x_groq", json!({"id": "r", "usage": usage(5)}))]),
         ("in the choice", vec![text("x"), nested(5)]),
     ] {
         let got = message(&stream(chunks));

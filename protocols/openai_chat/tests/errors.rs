@@ -25,7 +25,7 @@ fn an_error_in_the_middle_ends_the_answer_and_keeps_its_beginning() {
         format!("{}event: error\ndata: {error}\n\n", stream([text("a")])),
         stream([text("a"), error.clone(), text("b"), finish("stop")]) + "data: [DONE]\n\n",
         stream([text("a"), json!([error])]),
-        stream([text("a"), finish("stop"), error.clone()]),
+        stream([text("a"), finish("stop"), error]),
         stream([
             text("a"),
             json!({"choices": [{"delta": {}, "error": {"message": "no", "type": "server_error", "code": "x"}}]}),

@@ -71,7 +71,9 @@ fn stream<T: ToString>(payloads: impl IntoIterator<Item = T>) -> String {
 
 /// A chunk with this delta.
 fn delta(delta: Value) -> Value {
-    json!({"id": "i", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
+    let mut chunk = json!({"id": "i", "model": "m", "choices": [{"index": 0, "delta": null, "finish_reason": null}]});
+    chunk["choices"][0]["delta"] = delta;
+    chunk
 }
 
 /// A chunk that says why the answer ends.

@@ -253,3 +253,29 @@ fn the_first_event_names_answer_and_model() {
     assert_eq!((start.response.as_deref(), start.model.as_deref()), (Some("i"), Some("m")));
     assert!(matches!(&events[1], Event::BlockStart { kind: BlockKind::Text, .. }));
 }
+
+#[test]
+fn chunks_alike_and_chunks_that_all_differ_say_the_same() {
+    let deltas = [
+        json!({"reasoning": "a"}),
+        json!({"reasoning": ""}),
+        json!({"reasoning": "b\\\"}"}),
+        json!({"content": "x", "role": "assistant"}),
+        json!({"content": "", "role": "assistant"}),
+        json!({"content": "\"],", "role": "assistant"}),
+        json!({"content": "é\u{1}\\", "role": "assistant"}),
+        json!({"content": "y"}),
+        json!({"reasoning": "c"}),
+        json!({"reasoning_content": "c"}),
+    ];
+    let written = |differ: bool| {
+        let chunks = deltas.iter().enumerate().map(|(at, said)| {
+            let mut chunk = delta(said.clone());
+            chunk["created"] = json!(if differ { at } else { 0 });
+            chunk["obfuscation"] = json!("x".repeat(at % 3));
+            chunk
+        });
+        stream(chunks.chain([finish("stop")]))
+    };
+    assert_eq!(read(&written(false)).1, read(&written(true)).1);
+}
