@@ -73,9 +73,8 @@ impl Recordings {
         chat: &ChatRequest,
         pace: Option<Duration>,
     ) -> Result<AnswerBody, Box<Failure>> {
-        let script = self.scripts.choose(chat, model);
+        let (name, script) = self.scripts.choose(chat, model);
         let protocol = provider.protocol.name;
-        let name = script.map_or(DEFAULT, |script| script.name.as_str());
         let status = script.and_then(|script| script.status).unwrap_or(200);
         let found = self.file(protocol, name);
         if !(200..300).contains(&status) {

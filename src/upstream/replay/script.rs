@@ -38,25 +38,31 @@ impl Scripts {
         toml::from_str(text)
     }
 
-    /// The script for a conversation: chosen by the user's last text, then by the model's name; and behind tool
-    /// results, the one that follows it.
-    pub fn choose(&self, chat: &ChatRequest, model: &str) -> Option<&Script> {
+    /// The scenario to play for a conversation, and its script if it has one: chosen by the user's last text, then by
+    /// the model's name; and behind tool results, the one that follows it.
+    pub fn choose(&self, chat: &ChatRequest, model: &str) -> (&str, Option<&Script>) {
         let (text, rounds) = last_question(chat);
-        let text = text.to_lowercase();
-        let by_words = |script: &&Script| script.words.iter().any(|word| text.contains(&word.to_lowercase()));
+        let by_words = |script: &&Script| script.words.iter().any(|word| says(&text, word));
         let by_model = |script: &&Script| script.model.as_ref().is_some_and(|part| model.contains(part.as_str()));
         let first = self.script.iter().find(by_words).or_else(|| self.script.iter().find(by_model));
-        let mut script = first.or_else(|| self.named(super::DEFAULT))?;
+        let mut name = first.map_or(super::DEFAULT, |script| script.name.as_str());
         for _ in 0..rounds {
-            let after = script.after.as_deref().unwrap_or(super::DEFAULT);
-            script = self.named(after)?;
+            name = self.named(name).and_then(|script| script.after.as_deref()).unwrap_or(super::DEFAULT);
         }
-        Some(script)
+        (name, self.named(name))
     }
 
     fn named(&self, name: &str) -> Option<&Script> {
         self.script.iter().find(|script| script.name == name)
     }
+}
+
+/// True if `text` has these words in it, in any case, and not merely as a part of longer ones.
+fn says(text: &str, words: &str) -> bool {
+    let (text, words) = (text.to_lowercase(), words.to_lowercase());
+    let ends = |edge: Option<char>| edge.is_none_or(|letter| !letter.is_alphanumeric());
+    text.match_indices(&words)
+        .any(|(at, _)| ends(text[..at].chars().next_back()) && ends(text[at + words.len()..].chars().next()))
 }
 
 /// The user's last text, and how many rounds of tool results follow it.
@@ -84,8 +90,6 @@ mod tests {
         words = ["Weather"]
         after = "sunny"
         [[script]]
-        name = "sunny"
-        [[script]]
         name = "reasoning"
         model = "reasoning"
         [[script]]
@@ -95,7 +99,7 @@ mod tests {
         headers = { retry-after = "7" }
     "#;
 
-    fn chosen(text: &str, model: &str, results: usize) -> Option<String> {
+    fn chosen(text: &str, model: &str, results: usize) -> String {
         let scripts = Scripts::parse(INDEX).unwrap();
         let mut messages = vec![Message::text(Role::User, text)];
         for _ in 0..results {
@@ -111,20 +115,21 @@ mod tests {
             messages.push(Message::new(Role::Tool, vec![Part::ToolResult(result)]));
         }
         let chat = ChatRequest { messages, ..ChatRequest::default() };
-        scripts.choose(&chat, model).map(|script| script.name.clone())
+        scripts.choose(&chat, model).0.to_owned()
     }
 
     #[test]
     fn words_choose_before_the_models_name() {
-        assert_eq!(chosen("the WEATHER please", "reasoning-1", 0).as_deref(), Some("tool"));
-        assert_eq!(chosen("hello", "a-reasoning-1", 0).as_deref(), Some("reasoning"));
-        assert_eq!(chosen("are you busy?", "m", 0).as_deref(), Some("busy"));
-        assert_eq!(chosen("hello", "m", 0), None);
+        assert_eq!(chosen("the WEATHER please", "reasoning-1", 0), "tool");
+        assert_eq!(chosen("hello", "a-reasoning-1", 0), "reasoning");
+        assert_eq!(chosen("are you busy?", "m", 0), "busy");
+        assert_eq!(chosen("hello", "m", 0), "text");
+        assert_eq!(chosen("busybody", "m", 0), "text");
     }
 
     #[test]
     fn what_follows_a_tool_is_played_behind_its_result() {
-        assert_eq!(chosen("weather", "m", 1).as_deref(), Some("sunny"));
-        assert_eq!(chosen("weather", "m", 2), None);
+        assert_eq!(chosen("weather", "m", 1), "sunny");
+        assert_eq!(chosen("weather", "m", 2), "text");
     }
 }
