@@ -137,7 +137,7 @@ const assistantUiTurn = (sdk) => async ({ url, text, model }) => {
     const lines = reply.headers.get('x-vercel-ai-data-stream') === 'v1';
     const decoder = lines ? new sdk.DataStreamDecoder() : new sdk.UIMessageStreamDecoder({ onData() {} });
     for await (const update of reply.body.pipeThrough(decoder).pipeThrough(new sdk.AssistantMessageAccumulator())) last = update;
-    if (last?.status?.type === 'incomplete' && last.status.reason === 'error') throw new Error(String(last.status.error));
+    if (last?.status?.type === 'incomplete' && last.status.reason === 'error') throw new Error(JSON.stringify(last.status.error));
   } catch (error) {
     return { ...showAssistantUi(last), status: 'error', error: String(error?.message ?? error) };
   }
