@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::wire::{CallPiece, Few, Function};
+use super::wire::{CallPiece, Few, Function, read};
 use crate::blocks::Blocks;
 use crate::error::{Failure, FailureKind};
 use crate::event::{BlockId, BlockKind, Event, Mark, Runs, Text, ToolCall, ToolKind};
@@ -124,8 +124,9 @@ impl Calls {
     }
 
     fn piece(&mut self, piece: &CallPiece<'_>, blocks: &mut Blocks, out: &mut Vec<Event>) -> Result<(), Box<Failure>> {
-        let custom = piece.custom.given || piece.kind.get() == "\"custom\"";
-        let said = if piece.custom.given { &piece.custom } else { &piece.function };
+        let free: Function<'_> = read(piece.custom);
+        let custom = free.given || piece.kind.get() == "\"custom\"";
+        let said = if free.given { &free } else { &piece.function };
         let id = piece.id.text();
         let at = match self.find(piece, id.as_ref(), said) {
             Some(at) => at,

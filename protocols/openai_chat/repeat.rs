@@ -87,14 +87,16 @@ fn only_text<'a>(chunk: &Chunk<'a>) -> Option<(bool, Raw<'a>)> {
         choice.finish_reason,
         delta.reasoning_details,
         delta.refusal,
-        delta.tool_calls,
         delta.function_call,
         delta.annotations,
         delta.images,
         delta.audio,
         delta.executed_tools,
     ];
-    if !nothing_else.into_iter().all(empty) || choice.index.count().is_some_and(|index| index > 0) {
+    if !delta.tool_calls.is_empty()
+        || !nothing_else.into_iter().all(empty)
+        || choice.index.count().is_some_and(|index| index > 0)
+    {
         return None;
     }
     let texts = [(false, delta.content), (true, delta.reasoning_content), (true, delta.reasoning)];

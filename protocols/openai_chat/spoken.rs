@@ -6,7 +6,7 @@ use super::calls::Calls;
 use super::details::{self, Details};
 use super::quirks::ThinkTags;
 use super::talk::{Talk, Voice, has_text};
-use super::wire::{Audio, CallPiece, Delta, Few, Function, Part, read};
+use super::wire::{Audio, CallPiece, Delta, Function, Part, read};
 use crate::blocks::Blocks;
 use crate::error::Failure;
 use crate::event::{BlockKind, Data, Event, File, FileSource, Mark, Text, Warning};
@@ -231,21 +231,20 @@ impl Spoken {
         if delta.executed_tools.is_array() {
             executed_tools(delta.executed_tools, out);
         }
-        if delta.tool_calls.is_null() && delta.function_call.is_null() { Ok(()) } else { self.tool_calls(delta, out) }
+        if delta.tool_calls.is_empty() && delta.function_call.is_null() { Ok(()) } else { self.tool_calls(delta, out) }
     }
 
     /// Text that a new call interrupts ends; when it resumes it is a new block (corner case 75). Text between the
     /// pieces of a call goes on.
     fn tool_calls(&mut self, delta: &Delta<'_>, out: &mut Vec<Event>) -> Outcome {
         let function: Function<'_> = read(delta.function_call);
-        let pieces: Few<CallPiece<'_>> = read(delta.tool_calls);
-        let named = |piece: &CallPiece<'_>| [piece.function.name, piece.custom.name].into_iter().any(has_text);
-        if function.given || pieces.iter().any(named) {
+        let opens = |piece: &CallPiece<'_>| has_text(piece.function.name) || piece.custom.is_object();
+        if function.given || delta.tool_calls.iter().any(opens) {
             self.talk.release(&mut self.blocks, out)?;
             self.talk.close(&mut self.blocks, out);
         }
-        if !pieces.is_empty() {
-            self.calls.list(&pieces, &mut self.blocks, out)?;
+        if !delta.tool_calls.is_empty() {
+            self.calls.list(&delta.tool_calls, &mut self.blocks, out)?;
         }
         if function.given {
             self.calls.function_call(&function, &mut self.blocks, out)?;
@@ -284,7 +283,7 @@ impl Spoken {
 
 fn says_something(delta: &Delta<'_>) -> bool {
     let texts = [delta.content, delta.reasoning_content, delta.reasoning, delta.refusal];
-    texts.into_iter().any(has_text) || delta.content.is_array() || delta.tool_calls.is_array()
+    texts.into_iter().any(has_text) || delta.content.is_array() || !delta.tool_calls.is_empty()
 }
 
 /// Groq's own tools: shown, never executed. A later one of the same index replaces (corner cases 99 and 100).
