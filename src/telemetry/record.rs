@@ -109,7 +109,7 @@ impl Record {
             failure = failure.kind.label(),
             status = failure.status,
             text = ?failure.message,
-            code = failure.code.as_ref().map(tracing::field::debug),
+            code = failure.code.as_ref().map(tracing::field::display),
             "failed"
         );
     }

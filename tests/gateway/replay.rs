@@ -10,13 +10,13 @@ use crate::support::page::{Answer, Page};
 use crate::support::{Setup, fixed};
 
 const INDEX: &str = r#"
-[[script]]
+[[scripts]]
 name = "weather"
 words = ["weather"]
 after = "sunny"
-[[script]]
+[[scripts]]
 name = "sunny"
-[[script]]
+[[scripts]]
 name = "busy"
 words = ["busy"]
 status = 429

@@ -8,8 +8,8 @@ use serde::Deserialize;
 /// The scripts, in the order of the file: the first that fits is played.
 #[derive(Debug, Default, Deserialize)]
 pub struct Scripts {
-    #[serde(default, alias = "scripts")]
-    script: Vec<Script>,
+    #[serde(default)]
+    scripts: Vec<Script>,
 }
 
 /// One script.
@@ -44,7 +44,7 @@ impl Scripts {
         let (text, rounds) = last_question(chat);
         let by_words = |script: &&Script| script.words.iter().any(|word| says(&text, word));
         let by_model = |script: &&Script| script.model.as_ref().is_some_and(|part| model.contains(part.as_str()));
-        let first = self.script.iter().find(by_words).or_else(|| self.script.iter().find(by_model));
+        let first = self.scripts.iter().find(by_words).or_else(|| self.scripts.iter().find(by_model));
         let mut name = first.map_or(super::DEFAULT, |script| script.name.as_str());
         for _ in 0..rounds {
             name = self.named(name).and_then(|script| script.after.as_deref()).unwrap_or(super::DEFAULT);
@@ -53,7 +53,7 @@ impl Scripts {
     }
 
     fn named(&self, name: &str) -> Option<&Script> {
-        self.script.iter().find(|script| script.name == name)
+        self.scripts.iter().find(|script| script.name == name)
     }
 }
 
@@ -85,14 +85,14 @@ mod tests {
     use super::*;
 
     const INDEX: &str = r#"
-        [[script]]
+        [[scripts]]
         name = "tool"
         words = ["Weather"]
         after = "sunny"
-        [[script]]
+        [[scripts]]
         name = "reasoning"
         model = "reasoning"
-        [[script]]
+        [[scripts]]
         name = "busy"
         words = ["busy", "429"]
         status = 429
