@@ -47,7 +47,6 @@ fn check_says_what_is_in_a_right_configuration() {
 }
 
 #[test]
-#[ignore = "the protocols of the default configuration must speak first"]
 fn check_finds_the_default_configuration_right() {
     let output = chatwire(&["check"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -55,7 +54,6 @@ fn check_finds_the_default_configuration_right() {
 }
 
 #[test]
-#[ignore = "the protocols of the default configuration must speak first"]
 fn routes_prints_the_table_of_the_default_configuration() {
     let output = chatwire(&["routes"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
