@@ -56,9 +56,10 @@ async fn a_provider_that_is_not_there_is_a_bad_gateway() {
 }
 
 #[tokio::test]
-async fn a_provider_that_closes_without_an_answer_is_a_bad_gateway() {
+async fn a_provider_that_closes_without_an_answer_is_asked_once_more_and_then_a_bad_gateway() {
     let fake = Fake::start().await;
     let page = asked_once(Setup::new(&[fake.addr])).await;
+    drop(fake.asked().await);
     drop(fake.asked().await);
     let answer = page.answer().await;
     assert_eq!((answer.status, answer.json()["refused"].as_str()), (502, Some("cut")));
