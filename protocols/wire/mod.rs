@@ -5,5 +5,7 @@ pub mod body;
 pub mod json;
 pub mod merge;
 pub mod ndjson;
+pub mod plain;
+pub mod request;
 pub mod sse;
 pub mod think;
