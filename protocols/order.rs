@@ -1,4 +1,4 @@
-//! The legal order of events in a turn: checked, and repaired, in this one place.
+//! Which event may follow which. Nothing else checks that, and nothing else closes what was left open.
 //!
 //! ```text
 //! turn     = [TurnStart] beside* step* (TurnEnd | Failed | Cancelled)

@@ -28,6 +28,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ChatRequest, CallerError> {
         wire: "callback-sse",
         ..ChatRequest::default()
     };
+    if chat.is_blank() {
+        let place = format!("messages[{}].content", chat.messages.len() - 1);
+        return Err(CallerError::invalid(place, "is empty; there is nothing to answer"));
+    }
     if let Some(config) = CONFIG.iter().find_map(|key| root.get(key)) {
         read_config(&config, &mut chat)?;
     }
@@ -91,6 +95,13 @@ mod tests {
 
     fn parsed(body: &Value) -> Result<ChatRequest, CallerError> {
         parse(body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_conversation_without_a_word_is_refused_at_its_last_message() {
+        let body = json!({"session_id": "s1", "messages": [{"role": "user", "content": " "}]});
+        let error = parsed(&body).unwrap_err();
+        assert_eq!((error.status, error.path.as_str()), (400, "messages[0].content"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! OpenAI Chat Completions and everything that calls itself compatible. `README.md` in this folder says which
+//! OpenAI Chat Completions, as OpenAI and the many servers modelled on it speak them. `README.md` in this folder says which
 //! servers, which peculiarities, and what is not carried over.
 
 mod calls;

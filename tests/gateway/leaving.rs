@@ -1,4 +1,4 @@
-//! The page leaves: the provider's stream is closed at once.
+//! A page that goes away takes its provider's stream with it.
 
 use std::sync::Arc;
 
