@@ -26,6 +26,11 @@ pub fn of_request(error: &reqwest::Error) -> Box<Failure> {
     Failure::boxed(kind, describe(error))
 }
 
+/// True if the connection was there and broke before an answer began.
+pub fn was_lost(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_connect() && !error.is_timeout()
+}
+
 /// The error with its causes. Without the URL, which may hold a key in its query.
 pub fn describe(error: &reqwest::Error) -> String {
     let mut text = if error.is_connect() { "no connection".to_owned() } else { "the connection failed".to_owned() };

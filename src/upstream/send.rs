@@ -46,7 +46,7 @@ pub async fn send(
     request: UpstreamRequest,
 ) -> Result<AnswerBody, Box<Failure>> {
     let request = http_request(&provider, request)?;
-    let response = client.execute(request).await.map_err(|error| failure::of_request(&error))?;
+    let response = execute(&client, request).await.map_err(|error| failure::of_request(&error))?;
     let (head, body) = http::Response::<reqwest::Body>::from(response).into_parts();
     if head.status.is_redirection() {
         let message = format!("the provider redirects (status {}), which is not followed", head.status.as_u16());
@@ -67,6 +67,16 @@ pub async fn send(
         return Err(Failure::boxed(FailureKind::Malformed, message));
     }
     Ok(AnswerBody::Http(Box::new(body)))
+}
+
+/// Sends a request, and once more where the connection was lost before an answer began: pooled connections are often
+/// closed by the provider just when they are taken.
+async fn execute(client: &Client, request: Request) -> reqwest::Result<reqwest::Response> {
+    let again = request.try_clone();
+    match (client.execute(request).await, again) {
+        (Err(error), Some(again)) if failure::was_lost(&error) => client.execute(again).await,
+        (result, _) => result,
+    }
 }
 
 fn http_request(provider: &Provider, request: UpstreamRequest) -> Result<Request, Box<Failure>> {

@@ -1,7 +1,7 @@
 //! What the log says of a request, and what it must not say.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Value, json};
 
@@ -23,42 +23,47 @@ impl Write for Lines {
     }
 }
 
-/// The log of one answered request; the test's runtime has one thread, so that the log is its own.
-async fn log_of(status: &str, body: &str) -> (Vec<Value>, String) {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_target(false)
-        .with_max_level(tracing::Level::DEBUG)
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+/// The log of this whole process: other tests write into it, too.
+fn log() -> &'static Lines {
+    static LOG: OnceLock<Lines> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_target(false)
+            .with_max_level(tracing::Level::DEBUG)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        lines
+    })
+}
+
+/// The lines about one answered request, and the whole log.
+async fn log_of(id: &str, status: &str, body: &str) -> (Vec<Value>, String) {
+    let lines = log();
     let fake = Fake::start().await;
     let gateway = Setup::new(&[fake.addr]).start().await;
-    let page = Page::post_with(
-        gateway.addr,
-        "authorization: Bearer page-key\r\nx-request-id: id-1\r\n",
-        &json!({"user": "private words"}),
-    )
-    .await;
+    let headers = format!("authorization: Bearer page-key\r\nx-request-id: {id}\r\n");
+    let page = Page::post_with(gateway.addr, &headers, &json!({"user": "private words"})).await;
     fake.asked().await.refuse(status, "", body).await;
     page.answer().await;
     gateway.stopper.stop();
     gateway.task.await.unwrap();
-    drop(guard);
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), text)
+    let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    (all.filter(|line| line["id"] == id).collect(), text)
 }
 
 #[tokio::test]
 async fn one_line_says_what_became_of_a_request() {
-    let (lines, text) = log_of("200 OK", "text private answer\nfinish stop\n").await;
+    let (lines, text) = log_of("good-1", "200 OK", "text private answer\nfinish stop\n").await;
     let requests: Vec<&Value> = lines.iter().filter(|line| line["message"] == "request").collect();
     let [line] = requests[..] else { panic!("{text}") };
     let expected = [
-        ("id", json!("id-1")),
+        ("id", json!("good-1")),
         ("route", json!("/chat")),
         ("dialect", json!("events")),
         ("model", json!("m")),
@@ -79,7 +84,8 @@ async fn one_line_says_what_became_of_a_request() {
 
 #[tokio::test]
 async fn a_failure_is_logged_with_the_providers_words_but_without_the_key() {
-    let (lines, text) = log_of("401 Unauthorized", &format!("{{\"error\":{{\"message\":\"wrong key {KEY}\"}}}}")).await;
+    let (lines, text) =
+        log_of("bad-1", "401 Unauthorized", &format!("{{\"error\":{{\"message\":\"wrong key {KEY}\"}}}}")).await;
     let failed = lines.iter().find(|line| line["level"] == "WARN").unwrap();
     assert!(failed["text"].as_str().unwrap().contains("wrong key …"), "{failed}");
     assert_eq!(failed["failure"], "auth");
