@@ -21,7 +21,8 @@ section! {
         server: Optional<Server>,
         /// Model providers, by names of your choice.
         providers: Optional<Named<Provider>>,
-        /// Models, by the names that pages ask for.
+        /// Models, by the names that pages ask for. A name that ends in `*` stands for all that begin like it and are
+        /// not named themselves.
         models: Optional<Named<Model>>,
         /// Tools that models may call, by the names that models see.
         tools: Optional<Named<Tool>>,
@@ -95,7 +96,8 @@ section! {
 section! {
     /// A model under the name that pages ask for.
     Model, "a model" {
-        /// What answers, as "provider/model", tried in this order.
+        /// What answers, as "provider/model", tried in this order. As the model of a name that ends in `*`,
+        /// "provider/*" passes on what stands at the place of the `*`.
         targets: Required<Vec<At<String>>>,
         /// Other names that pages may ask for it by.
         aliases: List<String>,

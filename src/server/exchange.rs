@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::{cors, open, refuse, request};
+use crate::config::pattern;
 use crate::config::plan::{Model, ModelDefaults, Route};
 use crate::telemetry::Record;
 
@@ -97,7 +98,7 @@ fn choose_model(route: &Route, asked: Option<&str>) -> Result<Arc<Model>, Caller
     let asked = asked.filter(|name| !name.is_empty() && !route.force_model);
     let wrong = |status, code, message| CallerError { status, code, path: "model".to_owned(), message };
     match asked {
-        Some(name) => route.models.get(name).cloned().ok_or_else(|| {
+        Some(name) => pattern::find(&route.models, name).ok_or_else(|| {
             let name: String = name.chars().take(100).collect();
             wrong(404, "unknown_model", format!("there is no model {name:?} here"))
         }),
