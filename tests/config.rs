@@ -97,6 +97,7 @@ max_body = "2MiB"
 max_head = 4096
 head_timeout = "500ms"
 body_timeout = "1m30s"
+write_timeout = "45s"
 drain = "0s"
 max_connections = 7
 
@@ -178,6 +179,7 @@ fn a_full_configuration_resolves_server_routes_and_tools() {
     let plan = good(FULL);
     assert_eq!(plan.server.listen, "[::1]:0".parse().unwrap());
     assert_eq!(plan.server.body_timeout, Duration::from_secs(90));
+    assert_eq!(plan.server.write_timeout, Duration::from_secs(45));
     assert_eq!((plan.server.drain, plan.server.max_connections), (Duration::ZERO, 7));
     let [route, plain] = plan.routes.as_slice() else { panic!("two routes") };
     assert_eq!((route.path.as_str(), route.protocol.name), ("/api/chat", "vercel-auto"));

@@ -44,6 +44,8 @@ section! {
         head_timeout: Optional<Deadline>,
         /// How long a request body may take. Default: "30s".
         body_timeout: Optional<Deadline>,
+        /// How long a page may leave an answer unread before it is cut. Default: "60s".
+        write_timeout: Optional<Deadline>,
         /// How long running answers may go on after a stop signal. Default: "30s".
         drain: Optional<Period>,
         /// Most connections at a time. Default: 1024.

@@ -37,6 +37,8 @@ pub struct Server {
     pub head_timeout: Duration,
     /// How long a request body may take.
     pub body_timeout: Duration,
+    /// How long a page may leave an answer unread.
+    pub write_timeout: Duration,
     /// How long running answers may go on after a stop signal.
     pub drain: Duration,
     /// Most connections at a time.

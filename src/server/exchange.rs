@@ -6,11 +6,12 @@ use chatwire_protocols::chat::{ChatRequest, Message, Role};
 use chatwire_protocols::error::{CallerError, Refusal};
 use chatwire_protocols::protocol::RequestHead;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::body::Body;
 use super::gateway::Gateway;
+use super::open::Pace;
 use super::{cors, open, refuse, request};
 use crate::config::pattern;
 use crate::config::plan::{Model, ModelDefaults, Route};
@@ -60,7 +61,13 @@ async fn on_route(
         return response;
     }
     match read(gateway, route, head, body).await {
-        Ok((chat, model)) => open::reply(gateway, route, chat, model, record).await,
+        Ok((chat, model)) => {
+            let pace = match head.version {
+                Version::HTTP_2 => Pace::OfStream(gateway.plan.server.write_timeout),
+                _ => Pace::OfConnection,
+            };
+            open::reply(gateway, route, chat, model, record, pace).await
+        }
         Err(error) => {
             let mut response = refused(record, Some(route), &Refusal::Caller(&error));
             match error.status {
