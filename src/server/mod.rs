@@ -8,6 +8,7 @@ mod gateway;
 mod io;
 mod listen;
 mod open;
+mod pump;
 mod refuse;
 mod request;
 mod stop;

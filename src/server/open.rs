@@ -2,7 +2,7 @@
 //! keep-alive time: a failure until then is a plain error with its own status.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
 use chatwire_protocols::chat::ChatRequest;
@@ -17,10 +17,20 @@ use uuid::Uuid;
 use super::body::{Body, TurnBody};
 use super::exchange::refused;
 use super::gateway::Gateway;
+use super::pump::Pumped;
 use crate::config::plan::{Model, Route};
 use crate::telemetry::Record;
 use crate::tools::Toolbox;
 use crate::turn::{Driver, Parts};
+
+/// Who notices that a page does not read its answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// The connection: it carries this answer alone.
+    OfConnection,
+    /// Nobody but us: the connection carries other streams as well. A page may take so long for each piece.
+    OfStream(Duration),
+}
 
 /// Runs a turn and gives the reply to it.
 pub async fn reply(
@@ -29,6 +39,7 @@ pub async fn reply(
     mut chat: ChatRequest,
     model: Arc<Model>,
     mut record: Record,
+    pace: Pace,
 ) -> Response<Body> {
     record.model(&model.name);
     let turn = new_id("turn");
@@ -50,10 +61,14 @@ pub async fn reply(
         upstreams: Arc::clone(&gateway.upstreams),
         stop: gateway.stop.clone(),
     });
-    if reply.whole { whole(route, reply, driver, record).await } else { stream(route, reply, driver, record).await }
+    if reply.whole {
+        whole(route, reply, driver, record).await
+    } else {
+        stream(route, reply, driver, record, pace).await
+    }
 }
 
-async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record) -> Response<Body> {
+async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record, pace: Pace) -> Response<Body> {
     let mut events = Vec::new();
     let opening = async {
         while !opens(&events) && !driver.ended() {
@@ -71,8 +86,12 @@ async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record)
         return refused_turn(route, record, &driver, failure);
     }
     let head = (reply.status, reply.headers);
-    let body = TurnBody::new(driver, reply.encoder, events, route.keep_alive, record);
-    let mut response = with_head(head, Body::Turn(Box::new(body)));
+    let body = Box::new(TurnBody::new(driver, reply.encoder, events, route.keep_alive, record));
+    let body = match pace {
+        Pace::OfConnection => Body::Turn(body),
+        Pace::OfStream(patience) => Body::Pumped(Pumped::new(body, patience)),
+    };
+    let mut response = with_head(head, body);
     // Nothing between us and the page may wait for more before it passes a piece on.
     response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));

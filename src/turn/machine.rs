@@ -10,8 +10,8 @@
 use chatwire_protocols::chat::{ChatRequest, ToolChoice};
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::event::{
-    BlockKind, CancelledBy, Event, Finish, FinishReason, Runs, StepEnd, Text, ToolCall, ToolKind, TurnEnd, Usage,
-    Warning,
+    BlockKind, CancelledBy, Event, FileSource, Finish, FinishReason, Runs, StepEnd, Text, ToolCall, ToolKind, TurnEnd,
+    Usage, Warning,
 };
 use chatwire_protocols::fold::Answer;
 use chatwire_protocols::order::Order;
@@ -55,6 +55,9 @@ pub enum Action {
     End,
 }
 
+/// Most that models may say in one turn, as [`weight`] counts it. The longest answers there are have a few megabytes.
+const MOST_SAID: usize = 32 << 20;
+
 /// One turn.
 #[derive(Debug)]
 pub struct Machine {
@@ -69,6 +72,8 @@ pub struct Machine {
     answer: Answer,
     finish: Finish,
     usage: Usage,
+    /// What models have said so far.
+    said: usize,
 }
 
 impl Machine {
@@ -85,6 +90,7 @@ impl Machine {
             answer: Answer::default(),
             finish: Finish::default(),
             usage: Usage::default(),
+            said: 0,
         }
     }
 
@@ -134,6 +140,10 @@ impl Machine {
     }
 
     fn upstream(&mut self, mut event: Event, out: &mut Vec<Event>) -> Action {
+        self.said += weight(&event);
+        if self.said > MOST_SAID {
+            return self.fail(Failure::boxed(FailureKind::Malformed, "the answer is longer than any may be"), out);
+        }
         match &mut event {
             Event::StepStart(start) => start.step = self.steps.saturating_sub(1),
             Event::BlockStart { kind: BlockKind::ToolInput(call), .. } => call.runs = self.runs(call),
@@ -279,5 +289,20 @@ impl Machine {
         for event in out.iter().skip(from) {
             self.answer.event(event);
         }
+    }
+}
+
+/// About how many bytes an event keeps occupied for the rest of the turn.
+fn weight(event: &Event) -> usize {
+    match event {
+        Event::BlockDelta { text, .. } => 16 + text.len(),
+        Event::BlockStart { kind: BlockKind::File(file), .. } => 256 + held(&file.source),
+        _ => 256,
+    }
+}
+
+const fn held(source: &FileSource) -> usize {
+    match source {
+        FileSource::Base64(text) | FileSource::Url(text) | FileSource::Provider(text) => text.len(),
     }
 }

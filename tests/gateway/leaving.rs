@@ -1,6 +1,7 @@
 //! A page that goes away takes its provider's stream with it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chatwire::config::plan::ToolKind;
 use chatwire::tools::{Tool, ToolFuture, ToolInput};
@@ -56,6 +57,22 @@ async fn while_it_waits_for_an_answer_that_is_one_document() {
     asked.send("text one\n").await;
     drop(page);
     asked.closed().await;
+}
+
+#[tokio::test]
+async fn or_stays_and_reads_nothing() {
+    let fake = Fake::start().await;
+    let mut setup = Setup::new(&[fake.addr]);
+    setup.server.write_timeout = Duration::from_millis(200);
+    let gateway = setup.start().await;
+    let mut page = Page::post(gateway.addr, &json!({"user": "hi"})).await;
+    let mut asked = fake.asked().await;
+    asked.begin().await;
+    asked.send("text one\n").await;
+    page.until("one").await;
+    let text = format!("text {}\n", "x".repeat(1 << 16));
+    let flood = async { while asked.try_send(&text).await {} };
+    tokio::time::timeout(LONG, flood).await.expect("the provider's stream is closed");
 }
 
 /// Says when it is begun and when it is dropped.
