@@ -362,7 +362,8 @@ const fn word(effort: Effort) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Message, Role, Settings};
+    use crate::chat::{CallPart, Message, Part, Role, Settings};
+    use crate::event::{Runs, ToolKind};
 
     fn options() -> RequestOptions {
         RequestOptions {
@@ -600,6 +601,32 @@ mod tests {
         assert_eq!((&body["model"], &body["stream"], &body["container"]), (&json!("m"), &json!(true), &json!("c")));
         assert_eq!((&body["top_k"], &body["tools"][2]["name"]), (&json!(2), &json!("web_search")));
         assert_eq!(body["messages"].as_array().unwrap().len(), 1);
+    }
+
+    /// The API refuses calls in the history where no tool is offered; with a stub and `none` it reads them.
+    #[test]
+    fn a_history_with_calls_of_tools_that_are_gone_gets_stubs_that_cannot_be_called() {
+        let call = |id: &str, name: &str| {
+            Part::ToolCall(CallPart {
+                id: id.into(),
+                name: name.into(),
+                arguments: "{}".to_owned(),
+                kind: ToolKind::Function,
+                runs: Runs::Page,
+                approval: None,
+                marks: Vec::new(),
+            })
+        };
+        let said = Message::new(Role::Assistant, vec![call("1", "a.b"), call("2", "c"), call("3", "a.b")]);
+        let gone = ChatRequest { messages: vec![Message::text(Role::User, "hi"), said], ..ChatRequest::default() };
+        let (body, _) = built(&gone, &options());
+        let stub = |name: &str| json!({"name": name, "input_schema": {"type": "object"}});
+        assert_eq!(body["tools"], json!([stub("a__x2e__b"), stub("c")]));
+        assert_eq!(body["tool_choice"], json!({"type": "none"}));
+        let (body, _) = built(&tools(gone), &options());
+        assert_eq!((body["tools"].as_array().map(Vec::len), body.get("tool_choice")), (Some(2), None));
+        let (body, _) = built(&chat(), &options());
+        assert_eq!((body.get("tools"), body.get("tool_choice")), (None, None));
     }
 
     #[test]

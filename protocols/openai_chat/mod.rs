@@ -5,7 +5,6 @@ mod calls;
 mod decode;
 mod details;
 mod messages;
-mod names;
 mod options;
 mod presets;
 mod quirks;
@@ -29,6 +28,7 @@ use crate::options::Options;
 use crate::protocol::{
     AnswerHead, Auth, DecodeContext, Decoder, Protocol, Target, Upstream, UpstreamRequest, UpstreamSpec,
 };
+use crate::wire::names;
 use quirks::Quirks;
 
 /// The protocol's name, under which its opaque marks are kept.

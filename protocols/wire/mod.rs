@@ -4,6 +4,7 @@ pub mod base64;
 pub mod body;
 pub mod json;
 pub mod merge;
+pub(crate) mod names;
 pub mod ndjson;
 pub mod plain;
 pub mod request;
