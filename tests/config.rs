@@ -297,7 +297,8 @@ fn a_mistake_at_the_end_of_a_file_without_a_newline_is_shown() {
 #[test]
 fn the_default_configuration_is_right_and_uses_no_real_provider() {
     let text = fs::read_to_string("gateway.toml").unwrap();
-    let plan = parse_with(protocols::registry(), "gateway.toml", &text).unwrap_or_else(|report| panic!("{report}"));
+    let plan =
+        parse_with(chatwire_protocols::PROTOCOLS, "gateway.toml", &text).unwrap_or_else(|report| panic!("{report}"));
     for model in plan.models.values() {
         assert!(model.targets.iter().all(|target| matches!(target.provider.source, Source::Replay { .. })));
     }
@@ -321,8 +322,11 @@ fn every_target_that_the_default_configuration_proposes_is_right() {
     assert!(proposed.len() >= 4, "{proposed:?}");
     for targets in proposed {
         let text = text.replacen("targets = [\"replay-openai/gpt-4o\"]", &format!("targets = {targets}"), 1);
-        let surroundings =
-            Surroundings { protocols: protocols::registry(), env: &|_| Some("key".to_owned()), folder: Path::new("") };
+        let surroundings = Surroundings {
+            protocols: chatwire_protocols::PROTOCOLS,
+            env: &|_| Some("key".to_owned()),
+            folder: Path::new(""),
+        };
         let plan = parse_in("gateway.toml", &text, surroundings).unwrap_or_else(|report| panic!("{report}"));
         assert!(
             plan.models["chat-model"].targets.iter().all(|target| matches!(target.provider.source, Source::Http(_)))
@@ -333,7 +337,7 @@ fn every_target_that_the_default_configuration_proposes_is_right() {
 #[test]
 fn any_damage_to_a_file_gives_a_plan_or_a_report() {
     let default = fs::read_to_string("gateway.toml").unwrap();
-    damage(&default, protocols::registry());
+    damage(&default, chatwire_protocols::PROTOCOLS);
     damage(FULL, protocols::STAND_INS);
 }
 

@@ -68,7 +68,7 @@ fn has_type(types: &Value, value: &Value) -> bool {
 }
 
 fn check(text: &str) -> Vec<String> {
-    let schema = json_schema(protocols::registry());
+    let schema = json_schema(chatwire_protocols::PROTOCOLS);
     let value = serde_json::to_value(toml::from_str::<toml::Table>(text).unwrap()).unwrap();
     let mut found = Vec::new();
     misfits(&schema, &schema, &value, "", &mut found);

@@ -75,12 +75,20 @@ fn shown(name: &str, aui: bool) -> Value {
     shown
 }
 
+/// The folder with the clients; without it these tests say so and pass.
+fn clients() -> Option<PathBuf> {
+    let folder = std::env::var_os("AI_SDK_CLIENTS").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("skipped: AI_SDK_CLIENTS names no folder with the AI SDK's clients");
+    }
+    folder
+}
+
 /// Feeds every turn at every level to the SDK's own clients, byte by byte. `AI_SDK_CLIENTS` names a folder with a
 /// `consume.mjs` that plays a file to a client and compares what a page would show.
 #[test]
-#[ignore = "needs Node and the AI SDK's packages; set AI_SDK_CLIENTS"]
 fn the_real_clients_show_what_they_should() {
-    let clients = PathBuf::from(std::env::var("AI_SDK_CLIENTS").expect("AI_SDK_CLIENTS"));
+    let Some(clients) = clients() else { return };
     let only = std::env::var("ONLY").unwrap_or_default();
     let folder = std::env::temp_dir().join(format!("chatwire-ui-stream-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -127,9 +135,8 @@ fn the_real_clients_show_what_they_should() {
 /// Lets the SDK's own clients talk to a server: the page runs a tool or approves a call, posts again by its own rule,
 /// and the answer goes on in the same message.
 #[test]
-#[ignore = "needs Node and the AI SDK's packages; set AI_SDK_CLIENTS"]
 fn the_real_clients_go_on_after_a_tool_or_an_approval() {
-    let clients = PathBuf::from(std::env::var("AI_SDK_CLIENTS").expect("AI_SDK_CLIENTS"));
+    let Some(clients) = clients() else { return };
     let expected = std::env::temp_dir().join(format!("chatwire-ui-loop-{}.json", std::process::id()));
     let (mut passed, mut failed) = (0, Vec::new());
     for (name, sdks, asks) in [

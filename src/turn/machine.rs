@@ -7,7 +7,7 @@
 //!                                failure             end
 //! ```
 
-use chatwire_protocols::chat::{ChatRequest, ToolChoice};
+use chatwire_protocols::chat::{ChatRequest, Message, Part, ToolChoice};
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::event::{
     BlockKind, CancelledBy, Event, FileSource, Finish, FinishReason, Runs, StepEnd, Text, ToolCall, ToolKind, TurnEnd,
@@ -134,6 +134,7 @@ impl Machine {
 
     fn start(&mut self, out: &mut Vec<Event>) -> Action {
         let turn = self.turn.clone();
+        self.order.know_calls(call_ids(&self.chat.messages));
         self.emit(Event::TurnStart { turn }, out);
         let runs = self.take_approvals(out);
         if runs.is_empty() { self.after_tools(out) } else { Action::Run(runs) }
@@ -305,4 +306,12 @@ const fn held(source: &FileSource) -> usize {
     match source {
         FileSource::Base64(text) | FileSource::Url(text) | FileSource::Provider(text) => text.len(),
     }
+}
+
+/// The ids of all calls that a conversation holds.
+fn call_ids(messages: &[Message]) -> impl Iterator<Item = Text> {
+    messages.iter().flat_map(|message| &message.parts).filter_map(|part| match part {
+        Part::ToolCall(call) => Some(call.id.clone()),
+        _ => None,
+    })
 }

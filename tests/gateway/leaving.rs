@@ -1,4 +1,4 @@
-//! The page leaves: the provider's stream is closed at once.
+//! A page that goes away takes its provider's stream with it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +73,27 @@ async fn or_stays_and_reads_nothing() {
     let text = format!("text {}\n", "x".repeat(1 << 16));
     let flood = async { while asked.try_send(&text).await {} };
     tokio::time::timeout(LONG, flood).await.expect("the provider's stream is closed");
+}
+
+#[tokio::test]
+async fn a_page_that_does_not_read_holds_the_provider_back_until_it_leaves() {
+    let fake = Fake::start().await;
+    let gateway = Setup::new(&[fake.addr]).start().await;
+    let page = Page::post(gateway.addr, &json!({"user": "hi"})).await;
+    let mut asked = fake.asked().await;
+    asked.begin().await;
+    let line = format!("text {}\n", "x".repeat(64 << 10));
+    // More than all the sockets between can hold: sooner or later nobody takes the next line.
+    let mut held_back = false;
+    for _ in 0..2048 {
+        held_back = tokio::time::timeout(Duration::from_secs(1), asked.send(&line)).await.is_err();
+        if held_back {
+            break;
+        }
+    }
+    assert!(held_back, "128 MiB are kept for a page");
+    drop(page);
+    asked.closed().await;
 }
 
 /// Says when it is begun and when it is dropped.

@@ -1,9 +1,8 @@
 //! Protocols for tests of the configuration: they carry names and options, and speak nothing.
 #![allow(clippy::unimplemented)]
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use chatwire_protocols::PROTOCOLS;
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{CallerError, Failure, Refusal};
 use chatwire_protocols::options::{OptionKind, OptionSpec, Options};
@@ -61,25 +60,6 @@ static CALLBACK: Protocol = Protocol {
     frontend: Some(FrontendSpec { options: &[], make: frontend }),
     upstream: None,
 };
-
-/// The real protocols; those that speak nothing yet speak both sides.
-pub fn registry() -> &'static [&'static Protocol] {
-    static REGISTRY: OnceLock<Vec<&'static Protocol>> = OnceLock::new();
-    REGISTRY.get_or_init(|| PROTOCOLS.iter().map(|protocol| ready(protocol)).collect())
-}
-
-fn ready(protocol: &'static Protocol) -> &'static Protocol {
-    if protocol.frontend.is_some() || protocol.upstream.is_some() {
-        return protocol;
-    }
-    Box::leak(Box::new(Protocol {
-        name: protocol.name,
-        aliases: protocol.aliases,
-        about: protocol.about,
-        frontend: Some(FrontendSpec { options: &[], make: frontend }),
-        upstream: Some(UpstreamSpec { options: &[], make: upstream, base_url: "https://api.example.com" }),
-    }))
-}
 
 fn frontend(_options: &Options) -> Arc<dyn Frontend> {
     Arc::new(Mute(String::new()))
