@@ -126,6 +126,12 @@ async fn health_is_json() {
 }
 
 #[tokio::test]
+async fn http_1_0_needs_no_host() {
+    assert_eq!(sent("GET /health HTTP/1.0\r\n\r\n").await.status, 200);
+    assert_eq!(sent("GET /health HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n").await.status, 400);
+}
+
+#[tokio::test]
 async fn an_odd_request_id_is_replaced() {
     let long = "x".repeat(129);
     for id in ["a b", "a;b", "\"x\"", long.as_str()] {
