@@ -116,7 +116,7 @@ impl Answer {
             [b'{', ..] => match serde_json::from_str(data) {
                 Ok(chunk) => {
                     if let Some((reasoning, text)) = plain::only_text(&chunk) {
-                        self.alike.learn(name, data, reasoning, text, &[chunk.created, chunk.obfuscation, chunk.p]);
+                        self.alike.learn(name, data, reasoning, text, &[chunk.obfuscation, chunk.p]);
                     }
                     self.chunk(&chunk, data, name, out)
                 }

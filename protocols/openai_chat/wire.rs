@@ -176,7 +176,6 @@ objects! {
     /// rest small.
     Chunk {
         id: Raw<'a> = "id",
-        created: Raw<'a> = "created",
         model: Raw<'a> = "model",
         choices: Few<Choice<'a>> = "choices",
         usage: Raw<'a> = "usage",

@@ -40,7 +40,7 @@ const LINES: &[(&str, &[&str])] = &[
         "openai-chat",
         &[
             "data: {\"id\":\"i\",\"created\":1,\"choices\":[{\"index\":0,\"delta\":{\"content\":@},\"finish_reason\":null}],\"obfuscation\":\"#\"}\n\n",
-            "data: {\"id\":\"i\",\"created\":#,\"choices\":[{\"index\":0,\"delta\":{\"content\":@,\"reasoning\":\"\"},\"finish_reason\":null}]}\n\n",
+            "data: {\"id\":\"i\",\"created\":1,\"choices\":[{\"index\":0,\"delta\":{\"content\":@,\"reasoning\":\"\"},\"finish_reason\":null}]}\n\n",
             "data: {\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"content\":null,\"reasoning_content\":@}}],\"p\":\"#\"}\n\n",
             "data: {\"id\":\"i\",\"choices\":[{\"index\":#,\"delta\":{\"content\":@}}]}\n\n",
             "data: {\"id\":\"#\",\"model\":\"m#\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\",\"refusal\":@}}]}\n\n",

@@ -143,6 +143,7 @@ fn split_value(json: &str) -> Option<(&str, &str)> {
 fn string_length(bytes: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
+        at += plain_length(bytes.get(at..)?);
         at += match bytes.get(at)? {
             b'"' => return Some(at + 1),
             b'\\' => escape_length(bytes.get(at + 1..)?)?,
@@ -151,6 +152,24 @@ fn string_length(bytes: &[u8]) -> Option<usize> {
         };
     }
 }
+
+/// How many bytes of a string mean themselves, looking at eight at a time; less than eight at the end are not seen.
+fn plain_length(bytes: &[u8]) -> usize {
+    let (words, _) = bytes.as_chunks();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The highest bit of a byte stands where the byte is below `most`; borrowing spoils only what follows.
+        let below = |word: u64, most: u8| word.wrapping_sub(EACH * u64::from(most)) & !word & (EACH << 7);
+        let equal = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+        let special = below(word, 0x20) | equal(b'"') | equal(b'\\');
+        if special != 0 {
+            return at * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * 8
+}
+
+const EACH: u64 = 0x0101_0101_0101_0101;
 
 fn escape_length(behind: &[u8]) -> Option<usize> {
     match behind.first()? {
@@ -247,6 +266,23 @@ mod tests {
             remembered += u32::from(alike.said.is_some());
         }
         assert_eq!(remembered, PATIENCE + 3);
+    }
+
+    #[test]
+    fn eight_bytes_at_a_time_stop_where_one_byte_at_a_time_does() {
+        for special in 0..=255 {
+            for at in 0..16 {
+                for after in [0, b'!', b'"', b'#', b'[', b'\\', b']', 0x1F, 0x20, 0x21, 0x7F, 0x80, 0xFF] {
+                    let mut bytes = [b'a'; 16];
+                    bytes[at] = special;
+                    if let Some(next) = bytes.get_mut(at + 1) {
+                        *next = after;
+                    }
+                    let stops = |byte: &u8| matches!(byte, 0..0x20 | b'"' | b'\\');
+                    assert_eq!(plain_length(&bytes), bytes.iter().position(stops).unwrap_or(16), "{bytes:?}");
+                }
+            }
+        }
     }
 
     proptest! {
