@@ -6,6 +6,7 @@ pub mod dialect;
 pub mod golden;
 pub mod secret;
 pub mod server;
+pub mod store;
 pub mod telemetry;
 pub mod tools;
 pub mod turn;
