@@ -99,6 +99,16 @@ body_timeout = "1m30s"
 drain = "0s"
 max_connections = 7
 
+[store]
+path = "kept.db"
+
+[owner]
+header = "X-User"
+
+[facts]
+path = "/facts"
+cors = { origins = "*" }
+
 [providers.openai]
 protocol = "openai-compatible"
 api_key = { env = "A_KEY" }
@@ -143,6 +153,7 @@ max_steps = 3
 system = "Be brief."
 keep_alive = false
 turn_timeout = "1m"
+layers = ["facts"]
 cors = { origins = ["https://Chat.Example.com/", "http://localhost:3000"], credentials = true, exposed = ["X-Turn"] }
 
 [[routes]]
@@ -199,6 +210,20 @@ fn a_full_configuration_resolves_server_routes_and_tools() {
     assert_eq!(plain.models.len(), 3);
     assert_eq!((plain.keep_alive, plain.max_steps), (Some(Duration::from_secs(15)), 8));
     assert!(matches!(plain.cors.origins, Origins::None));
+}
+
+#[test]
+fn a_full_configuration_resolves_what_is_kept_and_whose_it_is() {
+    let plan = good(FULL);
+    assert_eq!(plan.store.as_deref(), Some(Path::new("fixtures/config/kept.db")), "beside the file");
+    assert_eq!(plan.owner.as_deref(), Some("x-user"));
+    let facts = plan.facts.as_ref().unwrap();
+    assert!(facts.path == "/facts" && matches!(facts.cors.origins, Origins::Any));
+    let layers: Vec<Vec<&str>> =
+        plan.routes.iter().map(|route| route.layers.iter().map(|layer| layer.name()).collect()).collect();
+    assert_eq!(layers, [vec!["facts"], vec![]]);
+    let plan = good("");
+    assert!(plan.store.is_none() && plan.owner.is_none() && plan.facts.is_none());
 }
 
 #[test]

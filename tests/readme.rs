@@ -9,18 +9,24 @@ use std::process::{Child, Command, Stdio};
 struct Gateway {
     child: Child,
     address: String,
+    store: PathBuf,
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{end}", self.store.display()));
+        }
     }
 }
 
 fn start() -> Gateway {
+    let store = std::env::temp_dir().join(format!("chatwire-readme-{}.db", std::process::id()));
     let mut child = Command::new(env!("CARGO_BIN_EXE_chatwire"))
-        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--store"])
+        .arg(&store)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -28,7 +34,7 @@ fn start() -> Gateway {
         .unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    Gateway { child, address: line.trim().strip_prefix("listening on ").expect(&line).to_owned() }
+    Gateway { child, store, address: line.trim().strip_prefix("listening on ").expect(&line).to_owned() }
 }
 
 /// A fenced block: its language and its text.

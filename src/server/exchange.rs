@@ -11,8 +11,9 @@ use hyper::body::Incoming;
 
 use super::body::Body;
 use super::gateway::Gateway;
-use super::{cors, open, refuse, request};
+use super::{cors, facts, open, owner, refuse, request};
 use crate::config::plan::{Model, ModelDefaults, Route};
+use crate::store::Owner;
 use crate::telemetry::Record;
 
 const METHODS: &str = "POST, OPTIONS";
@@ -32,6 +33,10 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
     } else if let Some(route) = gateway.route(head.uri.path()) {
         let mut response = on_route(&gateway, route, &head, body, record).await;
         cors::apply(&route.cors, &head.headers, &mut response);
+        response
+    } else if let Some((mount, below)) = gateway.facts(head.uri.path()) {
+        let mut response = facts::reply(&gateway, mount, below, &head, record).await;
+        cors::apply(&mount.cors, &head.headers, &mut response);
         response
     } else {
         let error = CallerError::new(404, "not_found", "there is nothing at this path");
@@ -54,12 +59,12 @@ async fn on_route(
         let mut response = refuse::empty(StatusCode::NO_CONTENT);
         refuse::allow(&mut response, METHODS);
         if cors::is_preflight(&head.method, &head.headers) {
-            cors::preflight(&route.cors, &head.headers, &mut response);
+            cors::preflight(&route.cors, METHODS, &head.headers, &mut response);
         }
         return response;
     }
     match read(gateway, route, head, body).await {
-        Ok((chat, model)) => open::reply(gateway, route, chat, model, record).await,
+        Ok(asked) => open::reply(gateway, route, asked, record).await,
         Err(error) => {
             let mut response = refused(record, Some(route), &Refusal::Caller(&error));
             match error.status {
@@ -73,23 +78,28 @@ async fn on_route(
     }
 }
 
-async fn read(
-    gateway: &Gateway,
-    route: &Route,
-    head: &Parts,
-    body: Incoming,
-) -> Result<(ChatRequest, Arc<Model>), CallerError> {
+/// What a page asks for.
+pub struct Asked {
+    pub chat: ChatRequest,
+    pub model: Arc<Model>,
+    /// Whose request it is; a route without layers does not ask.
+    pub owner: Option<Owner>,
+}
+
+async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) -> Result<Asked, CallerError> {
     if head.method != Method::POST {
         return Err(CallerError::new(405, "method_not_allowed", "use POST"));
     }
     request::check_media(&head.headers)?;
+    let header = gateway.plan.owner.as_deref();
+    let owner = if route.layers.is_empty() { None } else { Some(owner::of(header, &head.headers)?) };
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let page = RequestHead { path: head.uri.path(), query: head.uri.query().unwrap_or_default() };
     let mut chat = route.frontend.parse(&page, &body)?;
     let model = choose_model(route, chat.model.as_deref())?;
     complete(&mut chat, route, &model.defaults);
-    Ok((chat, model))
+    Ok(Asked { chat, model, owner })
 }
 
 /// The model that the page names, or the route's own.
