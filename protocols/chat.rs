@@ -38,6 +38,14 @@ pub struct ChatRequest {
     pub extra: Map<String, Value>,
 }
 
+impl ChatRequest {
+    /// True if there is nothing to answer: no text but blanks, and nothing else either. Providers refuse such a
+    /// conversation, or answer to nobody knows what.
+    pub fn is_blank(&self) -> bool {
+        self.messages.iter().all(Message::is_blank)
+    }
+}
+
 /// A message of the conversation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Message {
@@ -58,6 +66,10 @@ impl Message {
     /// A message of one text.
     pub fn text(role: Role, text: impl Into<String>) -> Self {
         Self::new(role, vec![Part::text(text)])
+    }
+
+    fn is_blank(&self) -> bool {
+        self.parts.iter().all(|part| part.as_text().is_some_and(|text| text.trim().is_empty()))
     }
 
     /// All its text parts, joined.

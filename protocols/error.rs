@@ -1,5 +1,5 @@
-//! What goes wrong, in families that are never mixed: what the caller did ([`CallerError`]), what a provider
-//! did ([`Failure`]). What a tool did is a [`crate::event::ToolResult`]; what we did is [`FailureKind::Internal`].
+//! What goes wrong, told apart by who is at fault: the caller ([`CallerError`]) or a provider
+//! ([`Failure`]). What a tool did is a [`crate::event::ToolResult`]; what we did is [`FailureKind::Internal`].
 //!
 //! Each has a safe text for the page, which never holds a provider's words, an address or a secret, and a full
 //! text for the operator's log.

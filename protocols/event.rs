@@ -75,7 +75,7 @@ pub enum Event {
     ToolResult(Box<ToolResult>),
     /// Data beside the answer, named by the application.
     Data(Box<Data>),
-    /// Something could not be carried over. Never dropped in silence.
+    /// What this protocol or dialect has no place for: it is left out, and said so.
     Warning(Box<Warning>),
     /// The model call is over. Last event of a decoder, unless it ends with [`Event::Failed`].
     StepEnd(Box<StepEnd>),

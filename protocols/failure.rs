@@ -97,7 +97,11 @@ fn by_words(words: &str) -> Option<FailureKind> {
         ),
         (FailureKind::Overloaded, &["overloaded", "no capacity", "temporarily unavailable"]),
         (FailureKind::RateLimit, &["rate_limit", "rate limit", "ratelimit", "rate-limited", "too many requests"]),
-        (FailureKind::NotFound, &["model_not_found", "not_found_error", "model not found", "model_not_exist"]),
+        // The last ends Ollama's sentence, in which the model's name parts the words before it.
+        (
+            FailureKind::NotFound,
+            &["model_not_found", "not_found_error", "model not found", "model_not_exist", "try pulling it first"],
+        ),
     ];
     TABLE.iter().find(|(_, needles)| needles.iter().any(|needle| words.contains(needle))).map(|(kind, _)| *kind)
 }
@@ -240,9 +244,62 @@ mod tests {
             (500, "oops", FailureKind::Server),
             (422, "oops", FailureKind::BadRequest),
             (524, "oops", FailureKind::Timeout),
+            (404, "model \"m\" not found, try pulling it first", FailureKind::NotFound),
+            (500, "model 'm' not found, try pulling it first", FailureKind::NotFound),
         ] {
             assert_eq!(read(status, &json!({"error": message}).to_string()).kind, kind, "{status} {message}");
         }
+    }
+
+    #[test]
+    fn a_full_context_is_told_from_other_mistakes_in_every_vendors_words() {
+        for (status, body) in [
+            (
+                400,
+                json!({"error": {"code": "context_length_exceeded", "message": "too long", "type": "invalid_request_error"}}),
+            ),
+            (
+                400,
+                json!({"error": {"code": 400, "type": "exceed_context_size_error",
+                "message": "the request exceeds the available context size, try increasing it", "n_ctx": 4096}}),
+            ),
+            (
+                400,
+                json!({"error": {"code": null, "message": "prompt too long; exceeded max context length by 9 tokens"}}),
+            ),
+            (400, json!({"error": {"code": 400, "message": "All is too long.", "type": "too_many_prompt_tokens"}})),
+            (400, json!({"error": {"code": 400, "message": "Your input exceeds the context window of this model"}})),
+            (
+                400,
+                json!({"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 9 > 8"}}),
+            ),
+            (413, json!({"error": "payload too large"})),
+        ] {
+            let kind = read(status, &body.to_string()).kind;
+            assert_eq!((kind, kind.is_retryable()), (FailureKind::ContextLength, false), "{body}");
+        }
+    }
+
+    #[test]
+    fn only_what_may_go_better_the_next_time_is_asked_again() {
+        let retryable = |status: u16, text: &str| read(status, &json!({"error": text}).to_string()).kind.is_retryable();
+        assert!(
+            retryable(429, "slow down") && retryable(503, "busy") && retryable(500, "oops") && retryable(504, "late")
+        );
+        for (status, text) in [
+            (400, "Incorrect API key provided"),
+            (401, "no"),
+            (402, "Insufficient Balance"),
+            (429, "You exceeded your current quota"),
+            (404, "no such model"),
+            (400, "tools[0] is wrong"),
+        ] {
+            assert!(!retryable(status, text), "{status} {text}");
+        }
+        assert!(
+            FailureKind::Empty.is_retryable() && FailureKind::Connect.is_retryable() && FailureKind::Cut.is_retryable()
+        );
+        assert!(!FailureKind::Malformed.is_retryable() && !FailureKind::Internal.is_retryable());
     }
 
     #[test]

@@ -4,16 +4,20 @@
 //! history), empty messages (a failed answer). Providers refuse all of these, usually on the *next* turn. What is
 //! put right here is right for every provider; what only one of them wants is its own builder's work.
 
+use std::collections::HashSet;
+
+use compact_str::format_compact;
 use serde_json::Value;
 
 use crate::chat::{CallPart, ChatRequest, Message, Part, ResultPart, Role};
-use crate::event::{Event, Runs, ToolOutcome, Warning};
+use crate::event::{Event, Runs, Text, ToolOutcome, Warning};
 
 /// The text a model reads for a call that never got a result.
 pub const NO_RESULT: &str = "The tool was not run: the turn ended before it.";
 
 /// The messages of `chat` with: every client-run call answered, in call order, by the message right behind it;
-/// no result without its call; no message without content. Says in `warnings` what was changed.
+/// no result without its call; no message without content; no id that stands for two calls. Says in `warnings` what was
+/// changed.
 pub fn tidy(chat: &ChatRequest, warnings: &mut Vec<Warning>) -> Vec<Message> {
     let mut tidied: Vec<Message> = Vec::with_capacity(chat.messages.len() + 1);
     let mut messages = chat.messages.iter().peekable();
@@ -48,7 +52,48 @@ pub fn tidy(chat: &ChatRequest, warnings: &mut Vec<Warning>) -> Vec<Message> {
             tidied.push(Message::new(Role::Tool, answers.into_iter().map(Part::ToolResult).collect()));
         }
     }
+    tell_calls_apart(&mut tidied);
     tidied
+}
+
+/// Gives a call whose id was there before another one, and its result with it: some servers count from the same number
+/// in every answer, and others refuse a conversation in which an id stands for two calls.
+fn tell_calls_apart(messages: &mut [Message]) {
+    let mut seen = HashSet::new();
+    let mut rest = messages;
+    while let Some((message, behind)) = rest.split_first_mut() {
+        let mut client_calls = 0;
+        for at in 0..message.parts.len() {
+            let (parts, later) = message.parts.split_at_mut(at + 1);
+            let Some(Part::ToolCall(call)) = parts.last_mut() else { continue };
+            // The results of client-run calls stand in their order by now, in the message right behind.
+            let result = if call.runs == Runs::Provider {
+                result_in(later, &call.id)
+            } else {
+                client_calls += 1;
+                behind.first_mut().and_then(|results| results.parts.get_mut(client_calls - 1))
+            };
+            if !seen.contains(&call.id) {
+                seen.insert(call.id.clone());
+                continue;
+            }
+            call.id = unused(&call.id, |id| seen.contains(id));
+            seen.insert(call.id.clone());
+            if let Some(Part::ToolResult(result)) = result {
+                result.call = call.id.clone();
+            }
+        }
+        rest = behind;
+    }
+}
+
+fn result_in<'a>(parts: &'a mut [Part], id: &Text) -> Option<&'a mut Part> {
+    parts.iter_mut().find(|part| matches!(part, Part::ToolResult(result) if result.call == *id))
+}
+
+/// An id made from `id` that is not taken yet.
+pub(crate) fn unused(id: &Text, is_taken: impl Fn(&Text) -> bool) -> Text {
+    (2_u64..).map(|number| format_compact!("{id}_{number}")).find(|id| !is_taken(id)).unwrap_or_default()
 }
 
 fn answers(calls: &[CallPart], mut results: Vec<ResultPart>, warnings: &mut Vec<Warning>) -> Vec<ResultPart> {
@@ -163,6 +208,44 @@ mod tests {
         let Part::ToolResult(answer) = &messages[1].parts[0] else { panic!() };
         assert_eq!(answer.outcome, ToolOutcome::Interrupted);
         assert_eq!(warnings, ["result-added"]);
+    }
+
+    #[test]
+    fn an_id_that_stands_for_two_calls_becomes_two_ids_each_with_its_result() {
+        let turn = |ids: &[&str]| {
+            let calls = ids.iter().map(|id| call(id)).collect();
+            let results = ids.iter().rev().map(|id| result(id)).collect();
+            [Message::text(Role::User, "q"), Message::new(Role::Assistant, calls), Message::new(Role::Tool, results)]
+        };
+        let (messages, warnings) = tidied([turn(&["a", "a_2"]), turn(&["a", "b"]), turn(&["a", "a"])].concat());
+        let ids: Vec<(&str, &str)> = messages
+            .iter()
+            .zip(messages.iter().skip(1))
+            .filter(|(message, _)| message.role == Role::Assistant)
+            .flat_map(|(calls, results)| calls.parts.iter().zip(&results.parts))
+            .map(|(call, result)| match (call, result) {
+                (Part::ToolCall(call), Part::ToolResult(result)) => (call.id.as_str(), result.call.as_str()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let unique = ["a", "a_2", "a_3", "b", "a_4", "a_5"].map(|id| (id, id));
+        assert_eq!((ids, warnings), (unique.to_vec(), vec![]));
+    }
+
+    #[test]
+    fn a_repeated_call_that_the_provider_ran_keeps_its_own_result() {
+        let ran = |mut part: Part| {
+            match &mut part {
+                Part::ToolCall(call) => call.runs = Runs::Provider,
+                Part::ToolResult(result) => result.runs = Runs::Provider,
+                _ => {}
+            }
+            part
+        };
+        let turn = || Message::new(Role::Assistant, vec![ran(call("s")), ran(result("s")), Part::text("x")]);
+        let (messages, _) = tidied(vec![turn(), Message::text(Role::User, "again"), turn()]);
+        let [Part::ToolCall(call), Part::ToolResult(result), _] = &messages[2].parts[..] else { panic!() };
+        assert_eq!((call.id.as_str(), result.call.as_str()), ("s_2", "s_2"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The legal order of events in a turn: checked, and repaired, in this one place.
+//! Which event may follow which. Nothing else checks that, and nothing else closes what was left open.
 //!
 //! ```text
 //! turn     = [TurnStart] beside* step* (TurnEnd | Failed | Cancelled)
@@ -12,10 +12,11 @@
 //! result. Everything that is open is closed before an end: blocks as not whole, and calls that will get no result
 //! any more as interrupted. Nothing follows the end.
 
-use compact_str::format_compact;
+use std::collections::HashSet;
 
 use crate::error::{Failure, FailureKind};
 use crate::event::{BlockId, BlockKind, Event, Runs, StepStart, Text, ToolOutcome, ToolResult};
+use crate::history::unused;
 
 /// Watches one turn.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Order {
     next: u32,
     open: Vec<OpenBlock>,
     calls: Vec<Call>,
+    /// Ids of calls in earlier turns of the conversation.
+    earlier: HashSet<Text>,
     breaches: u32,
 }
 
@@ -54,6 +57,11 @@ enum Verdict {
 }
 
 impl Order {
+    /// Says which ids of calls the conversation has already: a new call of this turn gets none of them.
+    pub fn know_calls(&mut self, ids: impl IntoIterator<Item = Text>) {
+        self.earlier.extend(ids);
+    }
+
     /// Says that a call of an earlier turn will be answered in this one: an approval, or a page's output.
     pub fn expect_result(&mut self, call: &Text) {
         self.calls.push(Call {
@@ -163,9 +171,8 @@ impl Order {
         let call = match kind {
             BlockKind::ToolInput(call) => {
                 let given = call.id.clone();
-                let repeats = self.calls.iter().filter(|known| known.given == given).count();
-                if repeats > 0 {
-                    call.id = format_compact!("{given}_{}", repeats + 1);
+                if self.is_taken(&given) {
+                    call.id = unused(&given, |id| self.is_taken(id));
                 }
                 self.calls.push(Call {
                     given,
@@ -226,6 +233,10 @@ impl Order {
 
     fn pass_if(&self, legal: bool) -> Verdict {
         if legal { Verdict::Pass } else { Verdict::Drop }
+    }
+
+    fn is_taken(&self, id: &Text) -> bool {
+        self.earlier.contains(id) || self.calls.iter().any(|call| call.given == *id || call.shown == *id)
     }
 
     fn is_open(&self, block: BlockId) -> bool {
@@ -376,6 +387,24 @@ mod tests {
             Event::TurnEnd(Box::default()),
         ]);
         assert!(matches!(&events[6], Event::ToolResult(result) if result.call == "c_2"));
+    }
+
+    #[test]
+    fn a_call_gets_no_id_that_the_conversation_has_already() {
+        let mut order = Order::default();
+        order.know_calls(["c".into(), "c_2".into()]);
+        let mut out = Vec::new();
+        for event in [first_step(None, None), call(0, "c", Runs::Page), end(0), call(1, "c", Runs::Page), end(1)] {
+            order.admit(event, &mut out);
+        }
+        let shown: Vec<&str> = out
+            .iter()
+            .filter_map(|event| match event {
+                Event::BlockStart { kind: BlockKind::ToolInput(call), .. } => Some(call.id.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!((shown, order.breaches()), (vec!["c_3", "c_4"], 0));
     }
 
     #[test]

@@ -98,6 +98,15 @@ fn schema_prints_json() {
 }
 
 #[test]
+fn help_and_version_are_no_failures() {
+    for args in [&["--help"][..], &["--version"], &["transcode", "--help"]] {
+        let output = chatwire(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(text(&output.stdout).contains("chatwire"), "{args:?}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_refused_with_the_right_word() {
     for (args, right) in [
         (&["chekc"][..], "check"),
@@ -107,7 +116,7 @@ fn a_wrong_command_line_is_refused_with_the_right_word() {
         (&["golden"], "DIR"),
     ] {
         let output = chatwire(args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
         assert!(text(&output.stderr).contains(right), "{args:?}: {}", text(&output.stderr));
     }
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chatwire::config::pattern;
 use chatwire::config::plan::{Origins, Plan, Source, ToolKind};
 use chatwire::config::{Report, Surroundings, parse_in};
 use chatwire_protocols::chat::Effort;
@@ -96,6 +97,7 @@ max_body = "2MiB"
 max_head = 4096
 head_timeout = "500ms"
 body_timeout = "1m30s"
+write_timeout = "45s"
 drain = "0s"
 max_connections = 7
 
@@ -188,6 +190,7 @@ fn a_full_configuration_resolves_server_routes_and_tools() {
     let plan = good(FULL);
     assert_eq!(plan.server.listen, "[::1]:0".parse().unwrap());
     assert_eq!(plan.server.body_timeout, Duration::from_secs(90));
+    assert_eq!(plan.server.write_timeout, Duration::from_secs(45));
     assert_eq!((plan.server.drain, plan.server.max_connections), (Duration::ZERO, 7));
     let [route, plain] = plan.routes.as_slice() else { panic!("two routes") };
     assert_eq!((route.path.as_str(), route.protocol.name), ("/api/chat", "vercel-auto"));
@@ -210,6 +213,64 @@ fn a_full_configuration_resolves_server_routes_and_tools() {
     assert_eq!(plain.models.len(), 3);
     assert_eq!((plain.keep_alive, plain.max_steps), (Some(Duration::from_secs(15)), 8));
     assert!(matches!(plain.cors.origins, Origins::None));
+}
+
+const PATTERNS: &str = r#"
+[providers.a]
+protocol = "anthropic"
+replay = {}
+
+[models."a/*"]
+targets = ["a/*"]
+extra = { seed = 1 }
+
+[models."a/fast-*"]
+targets = ["a/*", "a/spare"]
+
+[models."a/fast-one"]
+targets = ["a/the-one"]
+aliases = ["one*"]
+
+[[routes]]
+path = "/all"
+protocol = "callback-sse"
+model = "a/x"
+
+[[routes]]
+path = "/some"
+protocol = "callback-sse"
+models = ["a/fast-*", "a/y"]
+"#;
+
+#[test]
+fn a_name_that_ends_in_a_star_stands_for_all_that_begin_like_it() {
+    let plan = good(PATTERNS);
+    let targets = |route: usize, name: &str| -> Option<String> {
+        let model = pattern::find(&plan.routes[route].models, name)?;
+        let targets = model.targets.iter().map(|target| target.model.as_str());
+        Some(format!("{}: {}", model.name, targets.collect::<Vec<_>>().join(" ")))
+    };
+    let cases = [
+        ("a/big/one", Some("a/big/one: big/one")),
+        ("a/fast-two", Some("a/fast-two: two spare")),
+        ("a/fast-one", Some("a/fast-one: the-one")),
+        ("one-of-many", Some("one-of-many: the-one")),
+        ("a/*", Some("a/*: *")),
+        ("a/", None),
+        ("a/ ", None),
+        ("a/b\nc", None),
+        ("b/c", None),
+        ("", None),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(targets(0, name).as_deref(), expected, "{name:?}");
+    }
+    assert_eq!(targets(0, &format!("a/{}", "x".repeat(600))), None);
+    assert_eq!(targets(1, "a/y").as_deref(), Some("a/y: y"));
+    assert_eq!(targets(1, "a/fast-z").as_deref(), Some("a/fast-z: z spare"));
+    assert_eq!(targets(1, "a/x"), None, "not listed for this route");
+    let own = plan.routes[0].model.as_ref().unwrap();
+    assert_eq!((own.targets[0].model.as_str(), own.targets[0].extra["seed"].as_i64()), ("x", Some(1)));
 }
 
 #[test]

@@ -2,40 +2,12 @@
 //! configuration's own check.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader};
+mod binary;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-struct Gateway {
-    child: Child,
-    address: String,
-    store: PathBuf,
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        for end in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{end}", self.store.display()));
-        }
-    }
-}
-
-fn start() -> Gateway {
-    let store = std::env::temp_dir().join(format!("chatwire-readme-{}.db", std::process::id()));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_chatwire"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--store"])
-        .arg(&store)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    Gateway { child, store, address: line.trim().strip_prefix("listening on ").expect(&line).to_owned() }
-}
+use binary::Gateway;
 
 /// A fenced block: its language and its text.
 struct Block {
@@ -84,7 +56,7 @@ fn appears(pattern: &str, output: &str) -> bool {
 
 #[test]
 fn every_curl_of_the_documentation_answers_as_shown() {
-    let gateway = start();
+    let gateway = Gateway::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.toml"));
     let blocks = blocks();
     let mut run = 0;
     for (at, block) in blocks.iter().enumerate() {

@@ -1,9 +1,8 @@
 //! Builds the request of `/v1/messages` (upstream notes 4.1).
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::history::{Conversation, Turn};
+use super::history::Conversation;
 use super::names::{ANSWER_TOOL, fits, tool_name};
 use crate::chat::{ChatRequest, Effort, Format, ToolChoice, ToolSpec};
 use crate::error::CallerError;
@@ -11,6 +10,7 @@ use crate::event::Warning;
 use crate::history::{tidy, warn};
 use crate::protocol::{Target, UpstreamRequest};
 use crate::wire::merge::merge;
+use crate::wire::request::Body;
 
 /// Members that the page's own parameters may not replace.
 const OURS: [&str; 3] = ["model", "messages", "stream"];
@@ -76,7 +76,7 @@ pub(super) fn build(
     if let Some(extra) = target.extra {
         merge(&mut body, extra);
     }
-    let body = serde_json::to_vec(&Body { members: &body, turns: &conversation.turns })
+    let body = serde_json::to_vec(&Body { members: &body, messages: &conversation.turns })
         .map_err(|error| CallerError::invalid("", format!("cannot be written as JSON: {error}")))?;
     let mut headers = vec![("anthropic-version", options.version.clone())];
     headers.extend(options.beta.iter().map(|beta| ("anthropic-beta", beta.clone())));
@@ -91,26 +91,6 @@ fn url(target: &Target<'_>) -> String {
         Some(&"/v1/messages") => target.base_url.to_owned(),
         Some(_) => target.url("messages"),
         None => target.url("v1/messages"),
-    }
-}
-
-/// The body: the turns stand apart, because argument text goes in as it was written.
-struct Body<'a> {
-    members: &'a Map<String, Value>,
-    turns: &'a [Turn],
-}
-
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.members.len()))?;
-        for (key, value) in self.members {
-            if key == "messages" && value.is_null() {
-                map.serialize_entry(key, self.turns)?;
-            } else {
-                map.serialize_entry(key, value)?;
-            }
-        }
-        map.end()
     }
 }
 
@@ -382,7 +362,8 @@ const fn word(effort: Effort) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Message, Role, Settings};
+    use crate::chat::{CallPart, Message, Part, Role, Settings};
+    use crate::event::{Runs, ToolKind};
 
     fn options() -> RequestOptions {
         RequestOptions {
@@ -620,6 +601,32 @@ mod tests {
         assert_eq!((&body["model"], &body["stream"], &body["container"]), (&json!("m"), &json!(true), &json!("c")));
         assert_eq!((&body["top_k"], &body["tools"][2]["name"]), (&json!(2), &json!("web_search")));
         assert_eq!(body["messages"].as_array().unwrap().len(), 1);
+    }
+
+    /// The API refuses calls in the history where no tool is offered; with a stub and `none` it reads them.
+    #[test]
+    fn a_history_with_calls_of_tools_that_are_gone_gets_stubs_that_cannot_be_called() {
+        let call = |id: &str, name: &str| {
+            Part::ToolCall(CallPart {
+                id: id.into(),
+                name: name.into(),
+                arguments: "{}".to_owned(),
+                kind: ToolKind::Function,
+                runs: Runs::Page,
+                approval: None,
+                marks: Vec::new(),
+            })
+        };
+        let said = Message::new(Role::Assistant, vec![call("1", "a.b"), call("2", "c"), call("3", "a.b")]);
+        let gone = ChatRequest { messages: vec![Message::text(Role::User, "hi"), said], ..ChatRequest::default() };
+        let (body, _) = built(&gone, &options());
+        let stub = |name: &str| json!({"name": name, "input_schema": {"type": "object"}});
+        assert_eq!(body["tools"], json!([stub("a__x2e__b"), stub("c")]));
+        assert_eq!(body["tool_choice"], json!({"type": "none"}));
+        let (body, _) = built(&tools(gone), &options());
+        assert_eq!((body["tools"].as_array().map(Vec::len), body.get("tool_choice")), (Some(2), None));
+        let (body, _) = built(&chat(), &options());
+        assert_eq!((body.get("tools"), body.get("tool_choice")), (None, None));
     }
 
     #[test]

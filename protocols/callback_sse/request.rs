@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use crate::chat::{ChatRequest, Message, Role, Settings};
+use crate::chat::{ChatRequest, Settings};
 use crate::error::CallerError;
 use crate::wire::body::{self, Node};
+use crate::wire::plain;
 
 /// Both spellings of the model's settings that pages use; the first one given counts.
 const CONFIG: [&str; 2] = ["model_config", "ai_model_config"];
@@ -22,11 +23,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ChatRequest, CallerError> {
     }
     let mut chat = ChatRequest {
         thread: Some(session.str()?.into()),
-        messages: messages(&root.required("messages")?)?,
+        messages: plain::messages(&root.required("messages")?)?,
         stream: true,
         wire: "callback-sse",
         ..ChatRequest::default()
     };
+    if chat.is_blank() {
+        let place = format!("messages[{}].content", chat.messages.len() - 1);
+        return Err(CallerError::invalid(place, "is empty; there is nothing to answer"));
+    }
     if let Some(config) = CONFIG.iter().find_map(|key| root.get(key)) {
         read_config(&config, &mut chat)?;
     }
@@ -35,26 +40,6 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ChatRequest, CallerError> {
         chat.extra = body;
     }
     Ok(chat)
-}
-
-fn messages(list: &Node<'_>) -> Result<Vec<Message>, CallerError> {
-    let messages = list.items()?.map(|message| read_message(&message)).collect::<Result<Vec<_>, _>>()?;
-    if messages.is_empty() {
-        return Err(list.wrong("must hold at least one message"));
-    }
-    Ok(messages)
-}
-
-fn read_message(message: &Node<'_>) -> Result<Message, CallerError> {
-    message.object()?;
-    let role = message.required("role")?;
-    let role = match role.str()? {
-        "user" => Role::User,
-        "assistant" => Role::Assistant,
-        "system" => Role::System,
-        _ => return Err(role.wrong("must be \"user\", \"assistant\" or \"system\"")),
-    };
-    Ok(Message::text(role, message.required("content")?.str()?))
 }
 
 /// Each given member overrides the configured one for this request alone. An empty text counts as not given, for
@@ -106,9 +91,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::chat::Role;
 
     fn parsed(body: &Value) -> Result<ChatRequest, CallerError> {
         parse(body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_conversation_without_a_word_is_refused_at_its_last_message() {
+        let body = json!({"session_id": "s1", "messages": [{"role": "user", "content": " "}]});
+        let error = parsed(&body).unwrap_err();
+        assert_eq!((error.status, error.path.as_str()), (400, "messages[0].content"));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Builds the request of `/api/chat` (upstream notes 5.1).
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -12,6 +11,7 @@ use crate::protocol::{Target, UpstreamRequest};
 use crate::wire::base64;
 use crate::wire::json::Arguments;
 use crate::wire::merge::merge;
+use crate::wire::request::Body;
 
 /// Members that the page's own parameters may not replace.
 const OURS: [&str; 3] = ["model", "messages", "stream"];
@@ -82,26 +82,6 @@ fn url(target: &Target<'_>) -> String {
     let base = ["/api", "/v1"].iter().find_map(|end| base.strip_suffix(end)).unwrap_or(base);
     let base_url = query.map_or_else(|| base.to_owned(), |query| format!("{base}?{query}"));
     Target { base_url: &base_url, ..*target }.url("api/chat")
-}
-
-/// The body: the messages stand apart, because argument text goes in as it was written.
-struct Body<'a> {
-    members: &'a Map<String, Value>,
-    messages: &'a [Said],
-}
-
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.members.len()))?;
-        for (key, value) in self.members {
-            if key == "messages" && value.is_null() {
-                map.serialize_entry(key, self.messages)?;
-            } else {
-                map.serialize_entry(key, value)?;
-            }
-        }
-        map.end()
-    }
 }
 
 /// A message as the server wants it.

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::details;
-use super::names;
 use super::quirks::{CallIds, Quirks, ReasoningBack};
 use super::request::warn;
 use super::{EXTRA_CONTENT, NAME, REASONING_DETAILS};
@@ -11,6 +10,7 @@ use crate::chat::{CallPart, ChatRequest, Message, Part, ResultPart, Role, opaque
 use crate::event::{File, FileSource, Runs, ToolKind, Warning, output_text};
 use crate::history::tidy;
 use crate::wire::json::Arguments;
+use crate::wire::names;
 
 /// The conversation as the server gets it.
 pub(super) fn messages(chat: &ChatRequest, quirks: &Quirks, warnings: &mut Vec<Warning>) -> Vec<Value> {

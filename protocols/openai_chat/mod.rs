@@ -1,15 +1,14 @@
-//! OpenAI Chat Completions and everything that calls itself compatible. `README.md` in this folder says which
+//! OpenAI Chat Completions, as OpenAI and the many servers modelled on it speak them. `README.md` in this folder says which
 //! servers, which peculiarities, and what is not carried over.
 
 mod calls;
 mod decode;
 mod details;
 mod messages;
-mod names;
 mod options;
+mod plain;
 mod presets;
 mod quirks;
-mod repeat;
 mod request;
 mod sources;
 mod spoken;
@@ -29,6 +28,7 @@ use crate::options::Options;
 use crate::protocol::{
     AnswerHead, Auth, DecodeContext, Decoder, Protocol, Target, Upstream, UpstreamRequest, UpstreamSpec,
 };
+use crate::wire::names;
 use quirks::Quirks;
 
 /// The protocol's name, under which its opaque marks are kept.

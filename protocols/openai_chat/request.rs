@@ -6,12 +6,12 @@
 use serde_json::{Map, Value, json};
 
 use super::messages;
-use super::names::{self, LONGEST};
 use super::quirks::{Quirks, ReasoningStyle, ToolChoices};
 use crate::chat::{ChatRequest, Effort, Format, ToolChoice, ToolSpec};
 use crate::event::Warning;
 use crate::protocol::{Target, UpstreamRequest};
 use crate::wire::merge::merge;
+use crate::wire::names::{self, LONGEST};
 
 /// Builds the request.
 pub(super) fn build(chat: &ChatRequest, target: &Target<'_>, quirks: &Quirks) -> UpstreamRequest {

@@ -176,6 +176,7 @@ objects! {
     /// rest small.
     Chunk {
         id: Raw<'a> = "id",
+        created: Raw<'a> = "created",
         model: Raw<'a> = "model",
         choices: Few<Choice<'a>> = "choices",
         usage: Raw<'a> = "usage",

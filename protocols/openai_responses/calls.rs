@@ -11,6 +11,7 @@ use crate::blocks::Blocks;
 use crate::error::{Failure, FailureKind};
 use crate::event::{BlockId, BlockKind, Event, Runs, Text, ToolCall, ToolKind, Warning};
 use crate::wire::json::Raw;
+use crate::wire::names::restored;
 
 /// A client-run kind of the provider's own vocabulary (upstream notes 3.2).
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl Call {
         self.item_id = item.id.text().or_else(|| self.item_id.take());
         self.call_id = item.call_id.text().or_else(|| self.call_id.take());
         if let Some(name) = item.name.text() {
-            self.name = name;
+            self.name = restored(&name);
         }
         if self.name.is_empty() || self.call_id.is_none() { Ok(()) } else { self.open(blocks, out).map(drop) }
     }

@@ -12,6 +12,7 @@ use super::outputs::{file_part, output_item};
 use crate::chat::{CallPart, Message, Part, ResultPart, Role, opaque};
 use crate::event::{File, FileSource, Mark, Runs, Text, ToolKind, Warning};
 use crate::wire::json::Arguments;
+use crate::wire::names::escaped;
 
 /// Where the system prompt goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,7 +194,7 @@ impl Input {
             }
         }
         item.insert("call_id".to_owned(), call.id.as_str().into());
-        item.insert("name".to_owned(), call.name.as_str().into());
+        item.insert("name".to_owned(), escaped(&call.name).into());
         if let Some(id) = id {
             item.insert("id".to_owned(), id.clone());
         }

@@ -9,6 +9,7 @@ use crate::event::Warning;
 use crate::history::tidy;
 use crate::options::Options;
 use crate::protocol::{Target, UpstreamRequest};
+use crate::wire::names::{LONGEST, escaped};
 
 /// How requests are written: the provider's options, read once.
 #[derive(Debug)]
@@ -82,6 +83,7 @@ pub(super) fn build(style: &Style, chat: &ChatRequest, target: &Target<'_>) -> R
     }
     choose(chat, &mut body);
     warnings.extend(dropped(&chat.settings));
+    warnings.extend(long_name(&chat.tools));
 
     let accept = if style.stream { "text/event-stream" } else { "application/json" };
     Ok(UpstreamRequest {
@@ -122,7 +124,7 @@ fn tools(chat: &ChatRequest, body: &mut Map<String, Value>) {
 fn tool(spec: &ToolSpec) -> Value {
     let mut tool = json!({
         "type": "function",
-        "name": spec.name,
+        "name": escaped(&spec.name),
         "parameters": spec.parameters,
         "strict": spec.strict.unwrap_or(false),
     });
@@ -141,7 +143,7 @@ fn choose(chat: &ChatRequest, body: &mut Map<String, Value>) {
         ToolChoice::Auto => None,
         ToolChoice::None => Some("none".into()),
         ToolChoice::Required => Some("required".into()),
-        ToolChoice::Named(name) => Some(json!({ "type": "function", "name": name })),
+        ToolChoice::Named(name) => Some(json!({ "type": "function", "name": escaped(name) })),
     };
     let parallel = chat.parallel_tools.map(Value::Bool);
     for (key, value) in [("tool_choice", choice), ("parallel_tool_calls", parallel)] {
@@ -189,7 +191,7 @@ fn format(format: &Format) -> Option<Value> {
         Format::Text => None,
         Format::Json => Some(json!({ "type": "json_object" })),
         Format::Schema { name, description, schema, strict } => {
-            let mut format = json!({ "type": "json_schema", "name": name, "schema": schema });
+            let mut format = json!({ "type": "json_schema", "name": escaped(name), "schema": schema });
             if let Some(description) = description {
                 format["description"] = description.as_str().into();
             }
@@ -234,4 +236,10 @@ fn dropped(settings: &Settings) -> Option<Warning> {
         code: "setting-dropped",
         message: format!("OpenAI Responses has no setting for {}", names.join(", ")),
     })
+}
+
+fn long_name(tools: &[ToolSpec]) -> Option<Warning> {
+    let long = tools.iter().any(|tool| escaped(&tool.name).len() > LONGEST);
+    let message = || format!("a tool's name is longer than {LONGEST} characters");
+    long.then(|| Warning { code: "tool-name-long", message: message() })
 }

@@ -174,6 +174,40 @@ fn every_dialect_ends_with_exactly_one_terminal_frame() {
     }
 }
 
+/// What providers call the end of an answer, where no dialect has the same word.
+const OWN_WORDS: [&str; 9] = [
+    "end_turn",
+    "tool_use",
+    "stop_sequence",
+    "max_tokens",
+    "pause_turn",
+    "refusal",
+    "completed",
+    "max_output_tokens",
+    "insufficient_patience",
+];
+
+#[test]
+fn no_dialect_passes_on_a_providers_own_word_for_the_end() {
+    let mut seen = Vec::new();
+    for Fixture { name, protocol, bytes } in fixtures() {
+        let Some(upstream) = upstream(&protocol) else { continue };
+        let (events, _) = decode(&*upstream, &[&bytes]);
+        let raw = Answer::of(&events).finish.and_then(|finish| finish.raw);
+        let Some(word) = OWN_WORDS.into_iter().find(|word| raw.as_deref() == Some(word)) else { continue };
+        seen.push(word);
+        for (dialect, frontend) in frontends() {
+            let out = transcode::encode(&*frontend, &events);
+            let text = String::from_utf8_lossy(&out);
+            for key in ["finishReason", "finish_reason", "reason", "stop_reason"] {
+                assert!(!text.contains(&format!("\"{key}\":\"{word}\"")), "{name} as {dialect} says {word}:\n{text}");
+            }
+        }
+    }
+    let unseen: Vec<_> = OWN_WORDS.iter().filter(|word| !seen.contains(word)).collect();
+    assert!(unseen.is_empty(), "no fixture ends with {unseen:?}");
+}
+
 #[test]
 fn a_keep_alive_between_any_two_events_changes_no_frame() {
     for (dialect, frontend) in frontends() {

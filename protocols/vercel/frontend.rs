@@ -41,14 +41,15 @@ impl Wire {
 
     /// Nothing in a request names the wire, so it is told from the shape of the body: `trigger` is sent only since
     /// AI SDK 5, messages with `parts` but without `content` are of AI SDK 5 and later, and a `stream` flag is sent
-    /// only by pages of the simplified Next.js backend (AI SDK wire notes, introduction).
+    /// only by pages of the simplified Next.js backend (AI SDK wire notes, introduction). A flag of a wrong type is
+    /// theirs too: that dialect refuses it by its name.
     fn detect(body: &Map<String, Value>) -> Self {
         let newest = body.get("message");
         let listed = body.get("messages").and_then(Value::as_array).into_iter().flatten();
         let of_ui = |message: &Value| message.get("parts").is_some() && message.get("content").is_none();
         if body.contains_key("trigger") || newest.into_iter().chain(listed).any(of_ui) {
             Self::Ui
-        } else if body.get("stream").is_some_and(Value::is_boolean) {
+        } else if body.get("stream").is_some_and(|flag| !flag.is_null()) {
             Self::TypedLines
         } else {
             Self::Lines
@@ -95,10 +96,14 @@ impl Frontend for Page {
     fn parse(&self, _head: &RequestHead<'_>, body: &[u8]) -> Result<ChatRequest, CallerError> {
         let body = body::object(body)?;
         let wire = self.wire.unwrap_or_else(|| Wire::detect(&body));
+        let newest = place_of_newest(&body);
         let mut chat = match wire {
             Wire::TypedLines => typed_lines::parse(body)?,
             Wire::Lines | Wire::Ui | Wire::Text => request::parse(body)?,
         };
+        if chat.is_blank() {
+            return Err(CallerError::invalid(newest, "is empty; there is nothing to answer"));
+        }
         chat.wire = wire.name();
         Ok(chat)
     }
@@ -152,6 +157,15 @@ impl Page {
     }
 }
 
+/// Where in the body the newest message stands.
+fn place_of_newest(body: &Map<String, Value>) -> String {
+    match body.get("messages").and_then(Value::as_array).and_then(|messages| messages.len().checked_sub(1)) {
+        Some(last) => format!("messages[{last}]"),
+        None if body.contains_key("message") => "message".to_owned(),
+        None => "prompt".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +173,46 @@ mod tests {
 
     fn wire_of(frontend: &Arc<dyn Frontend>, body: &Value) -> &'static str {
         frontend.parse(&RequestHead::default(), body.to_string().as_bytes()).unwrap().wire
+    }
+
+    #[test]
+    fn a_request_that_says_nothing_is_refused_at_its_newest_message() {
+        let page = any(&Options::default());
+        for (body, path) in [
+            (json!({"messages": [{"role": "user", "content": ""}]}), "messages[0]"),
+            (json!({"messages": [{"role": "user", "content": "  "}], "stream": true}), "messages[0]"),
+            (json!({"messages": [{"role": "system", "content": ""}, {"role": "user", "parts": []}]}), "messages[1]"),
+            (json!({"message": {"role": "user", "parts": [{"type": "text", "text": "\n"}]}}), "message"),
+            (json!({"prompt": ""}), "prompt"),
+        ] {
+            let error = page.parse(&RequestHead::default(), body.to_string().as_bytes()).unwrap_err();
+            assert_eq!((error.status, error.path.as_str()), (400, path), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_file_a_result_or_an_earlier_text_is_something_to_answer() {
+        let page = any(&Options::default());
+        let file = json!({"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,AA=="});
+        let call = json!({"type": "tool-a", "toolCallId": "c", "state": "output-available", "input": {}, "output": 1});
+        let text = json!({"role": "user", "content": "hi"});
+        for messages in [
+            json!([{"role": "user", "parts": [file]}]),
+            json!([{"role": "assistant", "parts": [call]}]),
+            json!([text, {"role": "user", "content": ""}]),
+        ] {
+            let body = json!({"messages": messages});
+            assert!(page.parse(&RequestHead::default(), body.to_string().as_bytes()).is_ok(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_stream_flag_of_a_wrong_type_is_refused_where_it_chooses_the_wire() {
+        let body = json!({"messages": [{"role": "user", "content": "hi"}], "stream": "yes"}).to_string();
+        let error = any(&Options::default()).parse(&RequestHead::default(), body.as_bytes()).unwrap_err();
+        assert_eq!((error.status, error.path.as_str()), (400, "stream"));
+        // Elsewhere it is a member of the page's own.
+        assert!(lines(&Options::default()).parse(&RequestHead::default(), body.as_bytes()).is_ok());
     }
 
     #[test]

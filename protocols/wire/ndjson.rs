@@ -76,6 +76,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Limits;
 
     fn read(chunks: &[&[u8]]) -> Vec<String> {
         let mut reader = Reader::new(1000);
@@ -94,6 +95,17 @@ mod tests {
         for at in 0..=bytes.len() {
             assert_eq!(read(&[&bytes[..at], &bytes[at..]]), expected, "cut at {at}");
         }
+    }
+
+    #[test]
+    fn a_line_of_megabytes_is_read_in_small_pieces() {
+        let body = format!("{{\"a\":\"{}\"}}\n", "x".repeat(3 << 20));
+        let mut reader = Reader::new(Limits::default().line);
+        let mut lengths = Vec::new();
+        for chunk in body.as_bytes().chunks(999) {
+            reader.feed(chunk, |line| lengths.push(line.len())).unwrap();
+        }
+        assert_eq!(lengths, [body.len() - 1]);
     }
 
     #[test]

@@ -260,6 +260,7 @@ pub(crate) fn too_long(limit: usize) -> Box<Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Limits;
 
     fn read(chunks: &[&[u8]]) -> Vec<String> {
         let mut reader = Reader::new(1 << 20);
@@ -319,6 +320,26 @@ mod tests {
         let mut reader = Reader::new(100);
         let failure = reader.feed(b"<html><h1>502", |_| {}).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Malformed);
+    }
+
+    #[test]
+    fn a_line_of_megabytes_is_read_in_pieces_of_any_size() {
+        let long = "x".repeat(3 << 20);
+        let body = format!("data: {long}\n\n");
+        for size in [999, 65_536, body.len()] {
+            let chunks: Vec<&[u8]> = body.as_bytes().chunks(size).collect();
+            let mut reader = Reader::new(Limits::default().line);
+            let mut lengths = Vec::new();
+            for chunk in chunks {
+                let each = |piece: Piece<'_>| {
+                    if let Piece::Event { data, .. } = piece {
+                        lengths.push(data.len());
+                    }
+                };
+                reader.feed(chunk, each).unwrap();
+            }
+            assert_eq!(lengths, [long.len()]);
+        }
     }
 
     #[test]

@@ -92,9 +92,17 @@ pub struct GoldenArgs {
     pub bless: bool,
 }
 
-/// Runs the command line of this process.
+/// Runs the command line of this process. A wrong one is a failure like any other: 1.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // There is nobody to tell if the stream is closed.
+            let _ = answer.print();
+            return if answer.exit_code() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+    };
+    match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Routes(args) => routes::run(&args),

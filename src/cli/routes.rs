@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::{ConfigArgs, load, print};
+use crate::config::pattern;
 use crate::config::plan::{Plan, Route};
 
 const HEADINGS: [&str; 6] = ["METHOD", "PATH", "PROTOCOL", "MODEL", "TARGET", "TOOLS"];
@@ -46,11 +47,13 @@ fn row(route: &Route) -> [String; 6] {
 }
 
 fn model(route: &Route) -> String {
-    match &route.model {
-        Some(model) if route.force_model => format!("{} (always)", model.name),
-        Some(model) => model.name.clone(),
-        None => "(the page's)".to_owned(),
-    }
+    let own = match &route.model {
+        Some(model) if route.force_model => return format!("{} (always)", model.name),
+        Some(model) => &model.name,
+        None => "(the page's)",
+    };
+    let patterns = route.models.keys().filter(|name| pattern::prefix(name).is_some());
+    std::iter::once(own).chain(patterns.map(String::as_str)).collect::<Vec<_>>().join(",")
 }
 
 /// The first target of the route's model, and how many more there are.

@@ -21,7 +21,8 @@ section! {
         server: Optional<Server>,
         /// Model providers, by names of your choice.
         providers: Optional<Named<Provider>>,
-        /// Models, by the names that pages ask for.
+        /// Models, by the names that pages ask for. A name that ends in `*` stands for all that begin like it and are
+        /// not named themselves.
         models: Optional<Named<Model>>,
         /// Tools that models may call, by the names that models see.
         tools: Optional<Named<Tool>>,
@@ -75,6 +76,8 @@ section! {
         head_timeout: Optional<Deadline>,
         /// How long a request body may take. Default: "30s".
         body_timeout: Optional<Deadline>,
+        /// How long a page may leave an answer unread before it is cut. Default: "60s".
+        write_timeout: Optional<Deadline>,
         /// How long running answers may go on after a stop signal. Default: "30s".
         drain: Optional<Period>,
         /// Most connections at a time. Default: 1024.
@@ -127,7 +130,8 @@ section! {
 section! {
     /// A model under the name that pages ask for.
     Model, "a model" {
-        /// What answers, as "provider/model", tried in this order.
+        /// What answers, as "provider/model", tried in this order. As the model of a name that ends in `*`,
+        /// "provider/*" passes on what stands at the place of the `*`.
         targets: Required<Vec<At<String>>>,
         /// Other names that pages may ask for it by.
         aliases: List<String>,

@@ -6,6 +6,7 @@
 
 mod file;
 mod mask;
+pub mod pattern;
 pub mod plan;
 mod read;
 mod report;

@@ -21,7 +21,7 @@ pub struct Plan {
     pub server: Server,
     /// The routes, in the order of the file.
     pub routes: Vec<Arc<Route>>,
-    /// The models by the names that pages ask for.
+    /// The models by the names that pages ask for; see [`find`](super::pattern::find).
     pub models: BTreeMap<String, Arc<Model>>,
     /// The file of the store; without one, what is stored is gone with the process.
     pub store: Option<PathBuf>,
@@ -53,6 +53,8 @@ pub struct Server {
     pub head_timeout: Duration,
     /// How long a request body may take.
     pub body_timeout: Duration,
+    /// How long a page may leave an answer unread.
+    pub write_timeout: Duration,
     /// How long running answers may go on after a stop signal.
     pub drain: Duration,
     /// Most connections at a time.
@@ -71,7 +73,8 @@ pub struct Route {
     pub model: Option<Arc<Model>>,
     /// True if the page's model name is ignored.
     pub force_model: bool,
-    /// The models a page may ask for here, by name: all of the plan's, or the listed ones.
+    /// The models a page may ask for here, by name: all of the plan's, or the listed ones; see
+    /// [`find`](super::pattern::find).
     pub models: BTreeMap<String, Arc<Model>>,
     /// The gateway-run tools offered here.
     pub tools: Vec<Arc<ToolPlan>>,
@@ -141,7 +144,7 @@ pub struct ModelDefaults {
 pub struct ModelTarget {
     /// The provider.
     pub provider: Arc<Provider>,
-    /// The provider's name of the model.
+    /// The provider's name of the model; `*` for what a pattern leaves over.
     pub model: String,
     /// Members added to every request for it.
     pub extra: Map<String, Value>,

@@ -14,6 +14,7 @@ use hyper::body::{Frame, SizeHint};
 use pin_project::pin_project;
 use tokio::time::Instant;
 
+use super::pump::Pumped;
 use crate::telemetry::Record;
 use crate::turn::Driver;
 use crate::upstream::Alarm;
@@ -25,6 +26,8 @@ pub enum Body {
     Document(#[pin] Full<Bytes>),
     /// A running turn.
     Turn(#[pin] Box<TurnBody>),
+    /// A running turn on a connection that does not say whether the page reads.
+    Pumped(#[pin] Pumped),
 }
 
 /// A turn on its way to a page. Dropping it drops the turn.
@@ -122,20 +125,21 @@ impl hyper::body::Body for Body {
             // A document in memory cannot fail.
             BodyKind::Document(document) => document.poll_frame(cx).map_err(|never| match never {}),
             BodyKind::Turn(turn) => turn.poll_frame(cx),
+            BodyKind::Pumped(turn) => turn.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Document(document) => document.is_end_stream(),
-            Self::Turn(_) => false,
+            Self::Turn(_) | Self::Pumped(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Document(document) => document.size_hint(),
-            Self::Turn(_) => SizeHint::default(),
+            Self::Turn(_) | Self::Pumped(_) => SizeHint::default(),
         }
     }
 }

@@ -19,9 +19,6 @@ use super::io::Patient;
 use super::stop::{Phase, Stop};
 use crate::config::plan::Server;
 
-/// How long a page may leave written bytes unread.
-const WRITE_STALL: Duration = Duration::from_secs(60);
-
 /// The smallest head limit that the HTTP library takes.
 const SMALLEST_HEAD: usize = 8192;
 
@@ -37,6 +34,7 @@ pub async fn serve(stream: TcpStream, gateway: Arc<Gateway>, stop: Stop) {
     let heard = Arc::new(AtomicBool::new(false));
     let builder = builder(&gateway.plan.server);
     let first_request = tokio::time::sleep(gateway.plan.server.head_timeout);
+    let io = Patient::new(TokioIo::new(stream), gateway.plan.server.write_timeout);
     let service = {
         let heard = Arc::clone(&heard);
         service_fn(move |request: Request<Incoming>| {
@@ -45,7 +43,6 @@ pub async fn serve(stream: TcpStream, gateway: Arc<Gateway>, stop: Stop) {
             async move { Ok::<_, Infallible>(exchange::answer(gateway, request).await) }
         })
     };
-    let io = Patient::new(TokioIo::new(stream), WRITE_STALL);
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut draining = pin!(stop.clone().reached(Phase::Draining));
     let mut now = pin!(stop.reached(Phase::Now));

@@ -6,12 +6,14 @@ use chatwire_protocols::chat::{ChatRequest, Message, Role};
 use chatwire_protocols::error::{CallerError, Refusal};
 use chatwire_protocols::protocol::RequestHead;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use super::body::Body;
 use super::gateway::Gateway;
+use super::open::Pace;
 use super::{cors, facts, open, owner, refuse, request};
+use crate::config::pattern;
 use crate::config::plan::{Model, ModelDefaults, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -64,7 +66,13 @@ async fn on_route(
         return response;
     }
     match read(gateway, route, head, body).await {
-        Ok(asked) => open::reply(gateway, route, asked, record).await,
+        Ok(asked) => {
+            let pace = match head.version {
+                Version::HTTP_2 => Pace::OfStream(gateway.plan.server.write_timeout),
+                _ => Pace::OfConnection,
+            };
+            open::reply(gateway, route, asked, record, pace).await
+        }
         Err(error) => {
             let mut response = refused(record, Some(route), &Refusal::Caller(&error));
             match error.status {
@@ -107,7 +115,7 @@ fn choose_model(route: &Route, asked: Option<&str>) -> Result<Arc<Model>, Caller
     let asked = asked.filter(|name| !name.is_empty() && !route.force_model);
     let wrong = |status, code, message| CallerError { status, code, path: "model".to_owned(), message };
     match asked {
-        Some(name) => route.models.get(name).cloned().ok_or_else(|| {
+        Some(name) => pattern::find(&route.models, name).ok_or_else(|| {
             let name: String = name.chars().take(100).collect();
             wrong(404, "unknown_model", format!("there is no model {name:?} here"))
         }),

@@ -10,6 +10,7 @@ mod io;
 mod listen;
 mod open;
 mod owner;
+mod pump;
 mod refuse;
 mod request;
 mod stop;

@@ -2,7 +2,7 @@
 //! keep-alive time: a failure until then is a plain error with its own status.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
 use chatwire_protocols::chat::ChatRequest;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::body::{Body, TurnBody};
 use super::exchange::{Asked, refused};
 use super::gateway::Gateway;
+use super::pump::Pumped;
 use crate::config::plan::{Route, ToolPlan};
 use crate::layers::Prepared;
 use crate::store::Owner;
@@ -24,8 +25,23 @@ use crate::telemetry::Record;
 use crate::tools::Toolbox;
 use crate::turn::{Driver, Parts};
 
+/// Who notices that a page does not read its answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Pace {
+    /// The connection: it carries this answer alone.
+    OfConnection,
+    /// Nobody but us: the connection carries other streams as well. A page may take so long for each piece.
+    OfStream(Duration),
+}
+
 /// Runs a turn and gives the reply to it.
-pub async fn reply(gateway: &Gateway, route: &Arc<Route>, asked: Asked, mut record: Record) -> Response<Body> {
+pub async fn reply(
+    gateway: &Gateway,
+    route: &Arc<Route>,
+    asked: Asked,
+    mut record: Record,
+    pace: Pace,
+) -> Response<Body> {
     let Asked { mut chat, model, owner } = asked;
     record.model(&model.name);
     let turn = new_id("turn");
@@ -48,7 +64,11 @@ pub async fn reply(gateway: &Gateway, route: &Arc<Route>, asked: Asked, mut reco
         upstreams: Arc::clone(&gateway.upstreams),
         stop: gateway.stop.clone(),
     });
-    if reply.whole { whole(route, reply, driver, record).await } else { stream(route, reply, driver, record).await }
+    if reply.whole {
+        whole(route, reply, driver, record).await
+    } else {
+        stream(route, reply, driver, record, pace).await
+    }
 }
 
 /// Applies the route's layers and gives the tools of the turn.
@@ -68,7 +88,7 @@ async fn prepare(
     tools
 }
 
-async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record) -> Response<Body> {
+async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record, pace: Pace) -> Response<Body> {
     let mut events = Vec::new();
     let opening = async {
         while !opens(&events) && !driver.ended() {
@@ -86,8 +106,12 @@ async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record)
         return refused_turn(route, record, &driver, failure);
     }
     let head = (reply.status, reply.headers);
-    let body = TurnBody::new(driver, reply.encoder, events, route.keep_alive, record);
-    let mut response = with_head(head, Body::Turn(Box::new(body)));
+    let body = Box::new(TurnBody::new(driver, reply.encoder, events, route.keep_alive, record));
+    let body = match pace {
+        Pace::OfConnection => Body::Turn(body),
+        Pace::OfStream(patience) => Body::Pumped(Pumped::new(body, patience)),
+    };
+    let mut response = with_head(head, body);
     // Nothing between us and the page may wait for more before it passes a piece on.
     response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));

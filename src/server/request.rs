@@ -37,7 +37,13 @@ pub fn id(headers: &HeaderMap) -> HeaderValue {
 /// 400, or 501 for a transfer coding that we do not speak.
 pub fn check_head(head: &Parts) -> Result<(), CallerError> {
     let hosts = head.headers.get_all(HOST).iter().count();
-    let named = hosts == 1 || (hosts == 0 && head.version == Version::HTTP_2 && head.uri.authority().is_some());
+    let named = match (hosts, head.version) {
+        (1, _) => true,
+        // HTTP/1.0 has no such header, and what watches the gateway's health often speaks it.
+        (0, Version::HTTP_10) => true,
+        (0, Version::HTTP_2) => head.uri.authority().is_some(),
+        _ => false,
+    };
     if !named {
         return Err(CallerError::new(400, "bad_host", "a request must have exactly one Host header"));
     }

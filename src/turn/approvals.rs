@@ -85,8 +85,9 @@ fn open_calls(messages: &[Message]) -> Vec<CallPart> {
 }
 
 fn name_of(messages: &[Message], id: &Text) -> Text {
-    let mut parts = messages.iter().flat_map(|message| &message.parts);
+    let parts = messages.iter().flat_map(|message| &message.parts);
     parts
+        .rev()
         .find_map(|part| match part {
             Part::ToolCall(call) if call.id == *id => Some(call.name.clone()),
             _ => None,

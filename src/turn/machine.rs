@@ -7,11 +7,11 @@
 //!                                failure             end
 //! ```
 
-use chatwire_protocols::chat::{ChatRequest, ToolChoice};
+use chatwire_protocols::chat::{ChatRequest, Message, Part, ToolChoice};
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::event::{
-    BlockKind, CancelledBy, Event, Finish, FinishReason, Runs, StepEnd, Text, ToolCall, ToolKind, TurnEnd, Usage,
-    Warning,
+    BlockKind, CancelledBy, Event, FileSource, Finish, FinishReason, Runs, StepEnd, Text, ToolCall, ToolKind, TurnEnd,
+    Usage, Warning,
 };
 use chatwire_protocols::fold::Answer;
 use chatwire_protocols::order::Order;
@@ -55,6 +55,9 @@ pub enum Action {
     End,
 }
 
+/// Most that models may say in one turn, as [`weight`] counts it. The longest answers there are have a few megabytes.
+const MOST_SAID: usize = 32 << 20;
+
 /// One turn.
 #[derive(Debug)]
 pub struct Machine {
@@ -69,6 +72,8 @@ pub struct Machine {
     answer: Answer,
     finish: Finish,
     usage: Usage,
+    /// What models have said so far.
+    said: usize,
 }
 
 impl Machine {
@@ -85,6 +90,7 @@ impl Machine {
             answer: Answer::default(),
             finish: Finish::default(),
             usage: Usage::default(),
+            said: 0,
         }
     }
 
@@ -128,12 +134,17 @@ impl Machine {
 
     fn start(&mut self, out: &mut Vec<Event>) -> Action {
         let turn = self.turn.clone();
+        self.order.know_calls(call_ids(&self.chat.messages));
         self.emit(Event::TurnStart { turn }, out);
         let runs = self.take_approvals(out);
         if runs.is_empty() { self.after_tools(out) } else { Action::Run(runs) }
     }
 
     fn upstream(&mut self, mut event: Event, out: &mut Vec<Event>) -> Action {
+        self.said += weight(&event);
+        if self.said > MOST_SAID {
+            return self.fail(Failure::boxed(FailureKind::Malformed, "the answer is longer than any may be"), out);
+        }
         match &mut event {
             Event::StepStart(start) => start.step = self.steps.saturating_sub(1),
             Event::BlockStart { kind: BlockKind::ToolInput(call), .. } => call.runs = self.runs(call),
@@ -170,9 +181,17 @@ impl Machine {
         self.usage.raw = raw;
         let reason = end.finish.reason;
         self.round = Round::of_step(end);
-        if matches!(reason, FinishReason::Length | FinishReason::ContentFilter | FinishReason::Error) {
-            self.close_step(out);
-            return self.complete(out);
+        match reason {
+            FinishReason::Length | FinishReason::ContentFilter => {
+                self.close_step(out);
+                return self.complete(out);
+            }
+            // A broken answer never looks finished, also where the provider has no more than a word for what broke.
+            FinishReason::Error => {
+                self.close_step(out);
+                return self.fail(Failure::boxed(FailureKind::Server, "the provider ended its answer as failed"), out);
+            }
+            FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Pause | FinishReason::Other => {}
         }
         let runs = self.begin_calls(out);
         if runs.is_empty() { self.after_tools(out) } else { Action::Run(runs) }
@@ -280,4 +299,27 @@ impl Machine {
             self.answer.event(event);
         }
     }
+}
+
+/// About how many bytes an event keeps occupied for the rest of the turn.
+fn weight(event: &Event) -> usize {
+    match event {
+        Event::BlockDelta { text, .. } => 16 + text.len(),
+        Event::BlockStart { kind: BlockKind::File(file), .. } => 256 + held(&file.source),
+        _ => 256,
+    }
+}
+
+const fn held(source: &FileSource) -> usize {
+    match source {
+        FileSource::Base64(text) | FileSource::Url(text) | FileSource::Provider(text) => text.len(),
+    }
+}
+
+/// The ids of all calls that a conversation holds.
+fn call_ids(messages: &[Message]) -> impl Iterator<Item = Text> {
+    messages.iter().flat_map(|message| &message.parts).filter_map(|part| match part {
+        Part::ToolCall(call) => Some(call.id.clone()),
+        _ => None,
+    })
 }

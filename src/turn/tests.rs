@@ -105,6 +105,26 @@ fn ok(names: &[&str]) -> Vec<(String, ToolOutcome)> {
 }
 
 #[test]
+fn an_answer_without_end_fails_at_its_bound() {
+    let mut turn = Turn::new(5);
+    let block = BlockId(0);
+    turn.input(Input::Upstream(Event::StepStart(Box::default())));
+    turn.input(Input::Upstream(Event::BlockStart { block, kind: BlockKind::Text }));
+    let piece = "x".repeat(1 << 20);
+    for _ in 0..40 {
+        turn.input(Input::Upstream(Event::BlockDelta { block, text: piece.as_str().into() }));
+    }
+    turn.check();
+    assert!(
+        matches!(turn.events.last(), Some(Event::Failed(failure)) if failure.kind == FailureKind::Malformed),
+        "{:?}",
+        turn.events.last()
+    );
+    let deltas = turn.events.iter().filter(|event| matches!(event, Event::BlockDelta { .. })).count();
+    assert_eq!(deltas, 31, "what came before the bound is kept");
+}
+
+#[test]
 fn results_wait_for_those_before_them_and_stand_inside_their_step() {
     let mut turn = Turn::new(5);
     turn.step(&["slow", "quick"], FinishReason::ToolCalls);
@@ -168,6 +188,14 @@ fn calls_of_a_cut_or_filtered_step_do_not_run() {
         assert_eq!(turn.results(), [("quick".to_owned(), ToolOutcome::Interrupted)]);
         turn.check();
     }
+}
+
+#[test]
+fn an_answer_that_the_provider_calls_failed_never_looks_finished() {
+    let mut turn = Turn::new(5);
+    turn.step(&[], FinishReason::Error);
+    assert!(matches!(turn.events.last(), Some(Event::Failed(failure)) if failure.kind == FailureKind::Server));
+    turn.check();
 }
 
 #[test]

@@ -116,6 +116,21 @@ async fn a_stream_that_stalls_ends_with_one_error_frame() {
 }
 
 #[tokio::test]
+async fn a_long_wait_before_the_first_byte_is_no_stall() {
+    let fake = Fake::start().await;
+    let mut setup = Setup::new(&[fake.addr]);
+    setup.timeouts.idle = SOON;
+    let page = asked_once(setup).await;
+    let mut asked = fake.asked().await;
+    // A model is loaded before the head, and thinks behind it: this is about time, so time must pass.
+    tokio::time::sleep(2 * SOON).await;
+    asked.begin().await;
+    tokio::time::sleep(2 * SOON).await;
+    asked.send("text one\nfinish stop\n").await;
+    assert_eq!(page.answer().await.end()["event"], "turn_end");
+}
+
+#[tokio::test]
 async fn any_byte_of_the_provider_is_a_sign_of_life() {
     let fake = Fake::start().await;
     let mut setup = Setup::new(&[fake.addr]);
@@ -145,6 +160,21 @@ async fn a_cut_stream_never_looks_finished() {
         let answer = page.answer().await;
         assert_eq!((answer.status, answer.text().as_str()), (200, "one"), "{ending:?}");
         assert_eq!(answer.end()["kind"], "cut", "{ending:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_behind_the_end_takes_nothing_back() {
+    for ending in ["finish stop\n", "finishing\n"] {
+        let fake = Fake::start().await;
+        let page = asked_once(Setup::new(&[fake.addr])).await;
+        let mut asked = fake.asked().await;
+        asked.begin().await;
+        asked.send(&format!("text one\n{ending}")).await;
+        asked.raw("zz\r\n").await;
+        drop(asked);
+        let answer = page.answer().await;
+        assert_eq!((answer.text().as_str(), answer.end()["event"].as_str()), ("one", Some("turn_end")), "{ending:?}");
     }
 }
 

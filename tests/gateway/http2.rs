@@ -1,5 +1,7 @@
 //! HTTP/2 in clear text.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -7,8 +9,8 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::support::Setup;
 use crate::support::fake::Fake;
+use crate::support::{LONG, Setup};
 
 async fn connect(addr: std::net::SocketAddr) -> SendRequest<Full<Bytes>> {
     let io = TokioIo::new(TcpStream::connect(addr).await.unwrap());
@@ -38,6 +40,29 @@ async fn a_stream_works_and_several_share_a_connection() {
     assert_eq!(first.status(), StatusCode::OK);
     let first = first.collect().await.unwrap().to_bytes();
     assert!(String::from_utf8_lossy(&first).contains("turn_end"));
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_is_cut_and_the_others_go_on() {
+    let fake = Fake::start().await;
+    let mut setup = Setup::new(&[fake.addr]);
+    setup.server.write_timeout = Duration::from_millis(200);
+    let gateway = setup.start().await;
+    let mut sender = connect(gateway.addr).await;
+    let reply = tokio::spawn(sender.send_request(request(gateway.addr)));
+    let mut asked = fake.asked().await;
+    asked.begin().await;
+    asked.send("text one\n").await;
+    let stalled = reply.await.unwrap().unwrap().into_body();
+    let flood = tokio::spawn(async move {
+        let text = format!("text {}\n", "x".repeat(1 << 16));
+        while asked.try_send(&text).await {}
+    });
+    tokio::time::timeout(LONG, flood).await.expect("the provider's stream is closed").unwrap();
+    let reply = tokio::spawn(sender.send_request(request(gateway.addr)));
+    fake.asked().await.answer("text two\nfinish stop\n").await;
+    assert_eq!(reply.await.unwrap().unwrap().status(), StatusCode::OK);
+    assert!(stalled.collect().await.is_err(), "a cut answer does not look whole");
 }
 
 #[tokio::test]

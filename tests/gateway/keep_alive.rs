@@ -31,6 +31,23 @@ async fn silence_is_broken_before_the_first_token_and_in_the_middle() {
 }
 
 #[tokio::test]
+async fn signs_of_life_that_stay_with_the_gateway_are_none_for_the_page() {
+    let (fake, mut page) = silent().await;
+    let mut asked = fake.asked().await;
+    asked.begin().await;
+    let pinging = async {
+        loop {
+            asked.send(": thinking\n").await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        () = pinging => {}
+        _ = page.until("\r\n:\n\r\n") => {}
+    }
+}
+
+#[tokio::test]
 async fn a_failure_after_the_head_has_gone_is_an_error_frame() {
     let (fake, mut page) = silent().await;
     let asked = fake.asked().await;

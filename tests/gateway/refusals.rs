@@ -88,6 +88,12 @@ async fn a_body_that_announces_too_much_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn a_page_that_is_still_sending_can_read_why_it_is_refused() {
+    let answer = sent(&post(JSON, &"x".repeat(32 << 20))).await;
+    assert_eq!((answer.status, answer.json()["refused"].as_str()), (413, Some("body_too_large")));
+}
+
+#[tokio::test]
 async fn a_body_without_a_length_is_bounded_too() {
     let chunk = format!("1000\r\n{}\r\n", "x".repeat(4096));
     let head = format!("POST /chat HTTP/1.1\r\nhost: a\r\n{JSON}transfer-encoding: chunked\r\n\r\n");
@@ -117,6 +123,12 @@ async fn health_is_json() {
     assert_eq!((answer.status, answer.json()), (200, json!({"status": "ok"})));
     let answer = sent("POST /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
+}
+
+#[tokio::test]
+async fn http_1_0_needs_no_host() {
+    assert_eq!(sent("GET /health HTTP/1.0\r\n\r\n").await.status, 200);
+    assert_eq!(sent("GET /health HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n").await.status, 400);
 }
 
 #[tokio::test]

@@ -99,6 +99,22 @@ async fn a_provider_that_does_not_close_its_finished_answer_is_not_waited_for() 
 }
 
 #[tokio::test]
+async fn an_answer_is_what_it_is_whatever_its_media_type_says() {
+    let named = ["text/event-stream;charset=UTF-8", "application/octet-stream", "application/json"];
+    let types = named.iter().map(|name| format!("content-type: {name}\r\n")).chain([String::new()]);
+    for content_type in types {
+        let fake = Fake::start().await;
+        let gateway = Setup::new(&[fake.addr]).start().await;
+        let page = Page::post(gateway.addr, &json!({"user": "hi"})).await;
+        fake.asked().await.refuse("200 OK", &content_type, "text a\nfinish stop\n").await;
+        assert_eq!(page.answer().await.text(), "a", "{content_type}");
+        let page = Page::post(gateway.addr, &json!({"user": "hi"})).await;
+        fake.asked().await.refuse("400 Bad Request", &content_type, r#"{"error":"prompt is too long"}"#).await;
+        assert_eq!(page.answer().await.json()["refused"], "context_length", "{content_type}");
+    }
+}
+
+#[tokio::test]
 async fn two_requests_on_one_connection_are_answered() {
     let fake = Fake::start().await;
     let gateway = Setup::new(&[fake.addr]).start().await;

@@ -117,6 +117,25 @@ async fn calls_of_an_answer_that_was_cut_never_run() {
 }
 
 #[tokio::test]
+async fn an_id_of_an_earlier_turn_is_not_given_to_another_call() {
+    let fake = Fake::start().await;
+    let mut setup = Setup::new(&[fake.addr]);
+    setup.tools = vec![fixed("ours", json!("sunny"))];
+    let gateway = setup.start().await;
+    let earlier = json!([{"id": "call_1", "name": "ours", "arguments": "{}", "result": "rainy"}]);
+    let page = Page::post(gateway.addr, &json!({"user": "again", "calls": earlier})).await;
+    fake.asked().await.answer("call call_1 ours {}\nfinish tool_calls\n").await;
+    let asked = fake.asked().await;
+    let told = asked.body["messages"].to_string();
+    for text in ["result call_1 Ok \\\"rainy\\\"", "call call_1_2 {}", "result call_1_2 Ok \\\"sunny\\\""] {
+        assert!(told.contains(text), "{text} in {told}");
+    }
+    asked.answer("text done\nfinish stop\n").await;
+    let answer = page.answer().await;
+    assert_eq!(results(&answer), [("call_1_2".to_owned(), "ok".to_owned(), json!("sunny"))]);
+}
+
+#[tokio::test]
 async fn a_model_that_never_stops_calling_is_stopped() {
     let fake = Fake::start().await;
     let mut setup = Setup::new(&[fake.addr]);

@@ -70,6 +70,11 @@ impl Asked {
         self.raw(&format!("{:x}\r\n{text}\r\n", text.len())).await;
     }
 
+    /// Sends a piece of the body unless the gateway has closed the connection.
+    pub async fn try_send(&mut self, text: &str) -> bool {
+        self.socket.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).await.is_ok()
+    }
+
     /// Ends the answer.
     pub async fn end(mut self) {
         self.raw("0\r\n\r\n").await;

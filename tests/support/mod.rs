@@ -52,7 +52,7 @@ pub struct Gateway {
 }
 
 impl Setup {
-    /// One model whose targets are these providers, in this order.
+    /// One model whose targets are these providers, in this order, and all of their models as `any/*`.
     pub fn new(providers: &[SocketAddr]) -> Self {
         Self {
             server: Server {
@@ -61,6 +61,7 @@ impl Setup {
                 max_head: 8192,
                 head_timeout: LONG,
                 body_timeout: LONG,
+                write_timeout: LONG,
                 drain: LONG,
                 max_connections: 64,
             },
@@ -115,7 +116,13 @@ impl Setup {
             targets: self.sources.into_iter().enumerate().map(target).collect(),
             defaults: ModelDefaults { max_tokens: Some(77), ..ModelDefaults::default() },
         });
-        let models = BTreeMap::from([("m".to_owned(), Arc::clone(&model))]);
+        let any = model.targets.iter().map(|target| ModelTarget {
+            provider: Arc::clone(&target.provider),
+            model: "*".to_owned(),
+            extra: Map::new(),
+        });
+        let any = Model { name: "any/*".to_owned(), targets: any.collect(), defaults: ModelDefaults::default() };
+        let models = BTreeMap::from([("m".to_owned(), Arc::clone(&model)), ("any/*".to_owned(), Arc::new(any))]);
         let route = Route {
             path: "/chat".to_owned(),
             protocol: &protocols::EVENTS,

@@ -207,6 +207,15 @@ fn client_run_kinds_go_to_the_page_with_their_action() {
 }
 
 #[test]
+fn escaped_tool_names_come_back_as_the_page_knows_them() {
+    let named = |payload: &str| payload.replace("\"name\":\"f\"", "\"name\":\"mcp_x3a_a_x2e_b\"");
+    let (added, done) = (named(ADDED), named(&item_done("\"{}\"", "null")));
+    for payloads in [vec![added.as_str(), &done], vec![&done]] {
+        assert_eq!(decode(&stream(&payloads)).tools()[0].call.name, "mcp:a.b");
+    }
+}
+
+#[test]
 fn what_else_a_call_item_says_comes_back_with_it() {
     let done = item_done("\"{}\"", "\"completed\"")
         .replace("\"name\":\"f\"", "\"name\":\"f\",\"namespace\":\"ns\",\"caller\":null");

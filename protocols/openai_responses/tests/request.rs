@@ -368,6 +368,28 @@ fn a_call_without_result_is_answered_and_broken_arguments_go_as_they_are() {
 }
 
 #[test]
+fn tool_names_are_said_in_plain_letters_wherever_they_stand() {
+    let spec = ToolSpec { name: "mcp:a.b".into(), description: None, parameters: json!({}), strict: None };
+    let mut said = call("c", ToolKind::Function, "{}", Vec::new());
+    if let Part::ToolCall(call) = &mut said {
+        call.name = "mcp:a.b".into();
+    }
+    let messages =
+        vec![Message::new(Role::Assistant, vec![said]), Message::new(Role::Tool, vec![result("c", 1.into())])];
+    let choice = ToolChoice::Named("mcp:a.b".into());
+    let chat = ChatRequest { tools: vec![spec.clone()], tool_choice: choice, ..chat(messages) };
+    let (body, warnings) = build(&chat);
+    let plain = json!("mcp_x3a_a_x2e_b");
+    assert_eq!(
+        (&body["tools"][0]["name"], &body["tool_choice"]["name"], &body["input"][0]["name"]),
+        (&plain, &plain, &plain)
+    );
+    assert!(warnings.is_empty());
+    let long = ToolSpec { name: "x".repeat(65).into(), ..spec };
+    assert_eq!(build(&ChatRequest { tools: vec![long], ..hello() }).1, ["tool-name-long"]);
+}
+
+#[test]
 fn tools_are_flat_and_say_strict() {
     let spec = |name: &str, strict| ToolSpec {
         name: name.into(),

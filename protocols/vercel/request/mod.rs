@@ -127,7 +127,10 @@ fn message(node: &Node<'_>, last: bool, out: &mut Vec<Message>) -> Result<(), Ca
         "tool" | "function" => Role::Tool,
         // Of the application, for the application: no model ever sees it.
         "data" => return Ok(()),
-        _ => return Err(node.required("role")?.expected("one of system, user, assistant, tool, function, data")),
+        _ => {
+            let role = node.required("role")?;
+            return Err(role.wrong("must be one of system, user, assistant, tool, function, data"));
+        }
     };
     let content = node.get("content");
     if content.as_ref().is_some_and(|content| content.value.is_array()) {

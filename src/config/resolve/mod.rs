@@ -67,6 +67,7 @@ fn server(file: Option<&At<Server>>) -> plan::Server {
         max_head: file.and_then(|file| value(&file.max_head)).map_or(64 << 10, |size| size.0),
         head_timeout: file.and_then(|file| value(&file.head_timeout)).map_or(seconds(10), |time| time.0),
         body_timeout: file.and_then(|file| value(&file.body_timeout)).map_or(seconds(30), |time| time.0),
+        write_timeout: file.and_then(|file| value(&file.write_timeout)).map_or(seconds(60), |time| time.0),
         drain: file.and_then(|file| value(&file.drain)).map_or(seconds(30), |time| time.0),
         max_connections: file
             .and_then(|file| value(&file.max_connections))

@@ -6,6 +6,7 @@ use super::names::Names;
 use super::provider::Users;
 use super::{Resolver, entries, items, value};
 use crate::config::file::{self, Defaults, Optional};
+use crate::config::pattern::{self, ANY};
 use crate::config::plan::{Model, ModelDefaults, ModelTarget, Provider};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::Problem;
@@ -30,10 +31,12 @@ impl Resolver<'_> {
         let mut names = Names::new(self.complete || file.is_some());
         let models: Vec<_> = entries(file).iter().map(|entry| (entry, self.model(entry, providers))).collect();
         for (entry, model) in &models {
+            self.check_pattern(&entry.name);
             let _ = names.add(&entry.name, model.clone());
         }
         for (entry, model) in &models {
             for alias in entry.value.iter().flat_map(|model| items(&model.aliases)) {
+                self.check_pattern(alias);
                 if let Err(earlier) = names.add(alias, model.clone()) {
                     let title = format!("a model of the name `{}` is there already", alias.value);
                     self.problem(Problem::new(alias.span.clone(), title).also(earlier, "here"));
@@ -49,6 +52,7 @@ impl Resolver<'_> {
         if given.value.is_empty() && file.is_sound() {
             self.problem(Problem::new(given.span.clone(), format!("model `{}` needs a target", entry.name.value)));
         }
+        self.check_rest(entry, file, &given.value);
         let extra = value(&file.extra).map(|extra| extra.to_map()).unwrap_or_default();
         let targets = given.value.iter().filter_map(|target| {
             let (provider, model) = self.target(target, providers)?;
@@ -58,8 +62,33 @@ impl Resolver<'_> {
         Some(Arc::new(Model { name: entry.name.value.clone(), targets, defaults: defaults(&file.defaults) }))
     }
 
+    fn check_pattern(&mut self, name: &At<String>) {
+        if pattern::prefix(&name.value).unwrap_or(&name.value).contains(ANY) {
+            let problem = Problem::new(name.span.clone(), "a `*` stands at the end of a model's name, or nowhere");
+            self.problem(problem);
+        }
+    }
+
+    /// Where a target takes the rest of a name, every name of the model must have a rest.
+    fn check_rest(&mut self, entry: &Entry<file::Model>, file: &file::Model, targets: &[At<String>]) {
+        let open = |target: &&At<String>| target.value.split_once('/').is_some_and(|(_, model)| model.trim() == ANY);
+        let Some(target) = targets.iter().find(open) else { return };
+        let whole = |name: &&At<String>| pattern::prefix(&name.value).is_none();
+        let names = std::iter::once(&entry.name).chain(items(&file.aliases));
+        for name in names.filter(whole) {
+            let title = format!("`{}` leaves nothing over for `{}`", name.value, target.value);
+            let problem = Problem::new(name.span.clone(), title).also(target.span.clone(), "needs the rest of a name");
+            self.problem(problem.help("let the name end in `*`, or name the provider's model"));
+        }
+    }
+
     fn target(&mut self, target: &At<String>, providers: &Names<Provider>) -> Option<(Arc<Provider>, String)> {
         match target.value.split_once('/') {
+            Some((_, model)) if model.trim() != ANY && model.contains(ANY) => {
+                let title = format!("`{}` mixes a `*` with other characters", target.value);
+                self.problem(Problem::new(target.span.clone(), title).help("write \"provider/*\""));
+                None
+            }
             Some((provider, model)) if !provider.is_empty() && !model.trim().is_empty() => {
                 let span = self.part(target, 0..provider.len());
                 let found = self.look_up(providers, provider, span, "provider")?;

@@ -8,6 +8,7 @@ use super::names::Names;
 use super::provider::Side;
 use super::{Resolver, items, value};
 use crate::config::file::{self, List, OriginList};
+use crate::config::pattern;
 use crate::config::plan::{Cors, Model, Origins, Route, ToolPlan};
 use crate::config::read::{At, Section};
 use crate::config::report::{Problem, Span};
@@ -42,7 +43,7 @@ impl Resolver<'_> {
 
     fn route(&mut self, file: &file::Route, models: &Names<Model>, tools: &Names<ToolPlan>) -> Option<Route> {
         let protocol = file.protocol.0.as_ref().and_then(|protocol| self.protocol(protocol, Side::Page));
-        let model = file.model.as_ref().and_then(|model| self.named_model(model, models));
+        let model = file.model.as_ref().and_then(|model| self.own_model(model, models));
         let offered = self.offered(file, models, model.as_ref());
         self.check_force_model(file);
         let tools = self.offered_tools(&file.tools, tools);
@@ -87,7 +88,22 @@ impl Resolver<'_> {
         taken.entry(text).or_insert_with(|| path.span.clone());
     }
 
+    fn own_model(&mut self, name: &At<String>, models: &Names<Model>) -> Option<Arc<Model>> {
+        let model = self.named_model(name, models)?;
+        if model.targets.iter().any(|target| target.model == pattern::ANY) {
+            let problem = Problem::new(name.span.clone(), "a route's own model must have a whole name");
+            self.problem(problem.help("say what stands at the place of the `*`"));
+            return None;
+        }
+        Some(model)
+    }
+
     fn named_model(&mut self, name: &At<String>, models: &Names<Model>) -> Option<Arc<Model>> {
+        if models.get(&name.value).is_none()
+            && let Some(model) = pattern::find(&models.found(), &name.value)
+        {
+            return Some(model);
+        }
         self.look_up(models, &name.value, name.span.clone(), "model")
     }
 

@@ -10,10 +10,10 @@ use std::fmt::Write;
 use crate::event::Text;
 
 /// The longest name that OpenAI takes.
-pub(super) const LONGEST: usize = 64;
+pub const LONGEST: usize = 64;
 
 /// A tool's name as the server gets it.
-pub(super) fn escaped(name: &str) -> Cow<'_, str> {
+pub fn escaped(name: &str) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     let bytes = name.as_bytes();
     if name.bytes().all(plain) && !(0..bytes.len()).any(|at| looks_escaped_at(bytes, at)) {
@@ -31,7 +31,7 @@ pub(super) fn escaped(name: &str) -> Cow<'_, str> {
 }
 
 /// A tool's own name for what the server calls it.
-pub(super) fn restored(name: &str) -> Text {
+pub fn restored(name: &str) -> Text {
     let bytes = name.as_bytes();
     if !(0..bytes.len()).any(|at| escape_at(bytes, at).is_some()) {
         return name.into();
@@ -47,7 +47,7 @@ pub(super) fn restored(name: &str) -> Text {
 }
 
 /// The name as it is, for servers that get it so.
-pub(super) fn kept(name: &str) -> Text {
+pub fn kept(name: &str) -> Text {
     name.into()
 }
 
@@ -63,7 +63,7 @@ fn looks_escaped_at(bytes: &[u8], at: usize) -> bool {
 }
 
 /// A call's id as nine letters and digits: itself if it is that already, else made from it, always the same.
-pub(super) fn nine(id: &str) -> Cow<'_, str> {
+pub fn nine(id: &str) -> Cow<'_, str> {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Cow::Borrowed(id);
