@@ -3,9 +3,12 @@
 pub mod cli;
 pub mod config;
 pub mod dialect;
+pub mod frontends;
 pub mod golden;
+pub mod layers;
 pub mod secret;
 pub mod server;
+pub mod store;
 pub mod telemetry;
 pub mod tools;
 pub mod turn;

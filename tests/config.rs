@@ -101,6 +101,16 @@ write_timeout = "45s"
 drain = "0s"
 max_connections = 7
 
+[store]
+path = "kept.db"
+
+[owner]
+header = "X-User"
+
+[facts]
+path = "/facts"
+cors = { origins = "*" }
+
 [providers.openai]
 protocol = "openai-compatible"
 api_key = { env = "A_KEY" }
@@ -145,6 +155,7 @@ max_steps = 3
 system = "Be brief."
 keep_alive = false
 turn_timeout = "1m"
+layers = ["facts"]
 cors = { origins = ["https://Chat.Example.com/", "http://localhost:3000"], credentials = true, exposed = ["X-Turn"] }
 
 [[routes]]
@@ -260,6 +271,20 @@ fn a_name_that_ends_in_a_star_stands_for_all_that_begin_like_it() {
     assert_eq!(targets(1, "a/x"), None, "not listed for this route");
     let own = plan.routes[0].model.as_ref().unwrap();
     assert_eq!((own.targets[0].model.as_str(), own.targets[0].extra["seed"].as_i64()), ("x", Some(1)));
+}
+
+#[test]
+fn a_full_configuration_resolves_what_is_kept_and_whose_it_is() {
+    let plan = good(FULL);
+    assert_eq!(plan.store.as_deref(), Some(Path::new("fixtures/config/kept.db")), "beside the file");
+    assert_eq!(plan.owner.as_deref(), Some("x-user"));
+    let facts = plan.facts.as_ref().unwrap();
+    assert!(facts.path == "/facts" && matches!(facts.cors.origins, Origins::Any));
+    let layers: Vec<Vec<&str>> =
+        plan.routes.iter().map(|route| route.layers.iter().map(|layer| layer.name()).collect()).collect();
+    assert_eq!(layers, [vec!["facts"], vec![]]);
+    let plan = good("");
+    assert!(plan.store.is_none() && plan.owner.is_none() && plan.facts.is_none());
 }
 
 #[test]

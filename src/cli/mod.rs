@@ -61,6 +61,9 @@ pub struct ServeArgs {
     /// Where to listen, instead of what the configuration says; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Where to keep what lasts, instead of what the configuration says
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
     /// How log lines are written; `CHATWIRE_LOG` says which (for example `debug`, or `info,chatwire=trace`)
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log: LogFormat,

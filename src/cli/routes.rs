@@ -22,12 +22,20 @@ pub fn table(plan: &Plan) -> String {
     let health = ["GET", "/health", "built in", NOTHING, NOTHING, NOTHING];
     let mut rows = vec![HEADINGS.map(str::to_owned)];
     rows.extend(plan.routes.iter().map(|route| row(route)));
+    if let Some(facts) = &plan.facts {
+        for (method, below) in [("GET", ""), ("POST", "/{id}/save"), ("POST", "/{id}/discard")] {
+            rows.push(
+                [method, &format!("{}{below}", facts.path), "facts", NOTHING, NOTHING, NOTHING].map(str::to_owned),
+            );
+        }
+    }
     rows.push(health.map(str::to_owned));
     align(&rows)
 }
 
 fn row(route: &Route) -> [String; 6] {
-    let tools: Vec<&str> = route.tools.iter().map(|tool| tool.name.as_str()).collect();
+    let brought = route.layers.iter().flat_map(|layer| layer.tools()).copied();
+    let tools: Vec<&str> = route.tools.iter().map(|tool| tool.name.as_str()).chain(brought).collect();
     [
         "POST".to_owned(),
         route.path.clone(),

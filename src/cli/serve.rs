@@ -18,6 +18,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
         Err(code) => return code,
     };
     plan.server.listen = args.listen.unwrap_or(plan.server.listen);
+    plan.store = args.store.clone().or(plan.store);
     let address = plan.server.listen;
     match start(plan) {
         Ok(()) => ExitCode::SUCCESS,

@@ -28,6 +28,38 @@ section! {
         tools: Optional<Named<Tool>>,
         /// The routes that pages call.
         routes: List<Route>,
+        /// Where facts, conversations and usage are kept. Default: in memory.
+        store: Optional<Store>,
+        /// Whose the requests are. Default: all are one user's.
+        owner: Optional<Owner>,
+        /// The REST interface of facts. Default: none.
+        facts: Optional<Facts>,
+    }
+}
+
+section! {
+    /// Where facts, conversations and usage are kept.
+    Store, "[store]" {
+        /// The file, relative to this one; made if it is not there.
+        path: Required<String>,
+    }
+}
+
+section! {
+    /// Whose the requests are.
+    Owner, "[owner]" {
+        /// The request header that names the user. Whoever can send it can be anybody: put a proxy in front that sets it.
+        header: Required<String>,
+    }
+}
+
+section! {
+    /// The REST interface of facts.
+    Facts, "[facts]" {
+        /// The path of the list. What is done with one fact stands below it.
+        path: Required<String>,
+        /// Pages of which other origins may call it. Default: none.
+        cors: Optional<Cors>,
     }
 }
 
@@ -166,6 +198,9 @@ section! {
         force_model: Optional<bool>,
         /// The tools offered to the model.
         tools: List<String>,
+        /// What is done with a request before the model is asked: "facts" tells the model what the user wants
+        /// remembered, and lets it save more.
+        layers: List<String>,
         /// Most model calls in a turn. Default: 8.
         max_steps: Optional<Whole<1, 100>>,
         /// A system message in front of every conversation.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use chatwire_protocols::protocol::{Frontend, Protocol, Upstream};
 use serde_json::{Map, Value};
 
+use crate::layers::Layer;
 use crate::secret::Secret;
 use crate::tools::Tool;
 
@@ -22,6 +23,21 @@ pub struct Plan {
     pub routes: Vec<Arc<Route>>,
     /// The models by the names that pages ask for; see [`find`](super::pattern::find).
     pub models: BTreeMap<String, Arc<Model>>,
+    /// The file of the store; without one, what is stored is gone with the process.
+    pub store: Option<PathBuf>,
+    /// The request header that names the user, in lower case; without one, all requests are the same user's.
+    pub owner: Option<String>,
+    /// Where facts are listed and decided about, if anywhere.
+    pub facts: Option<FactsMount>,
+}
+
+/// Where facts are listed and decided about.
+#[derive(Clone, Debug)]
+pub struct FactsMount {
+    /// The path of the list; what is done with one fact stands below it.
+    pub path: String,
+    /// Which pages of other origins may call it.
+    pub cors: Cors,
 }
 
 /// The listener's settings.
@@ -62,6 +78,8 @@ pub struct Route {
     pub models: BTreeMap<String, Arc<Model>>,
     /// The gateway-run tools offered here.
     pub tools: Vec<Arc<ToolPlan>>,
+    /// What is done with a request before the first model call, in order.
+    pub layers: Vec<&'static dyn Layer>,
     /// Most model calls in a turn.
     pub max_steps: u32,
     /// A system message put in front of every conversation.

@@ -15,13 +15,13 @@ pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Adds to the answer of a preflight what the page may do.
-pub fn preflight(cors: &Cors, request: &HeaderMap, response: &mut Response<Body>) {
+/// Adds to the answer of a preflight what the page may do: these methods.
+pub fn preflight(cors: &Cors, methods: &'static str, request: &HeaderMap, response: &mut Response<Body>) {
     if allowed(cors, request).is_none() {
         return;
     }
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, OPTIONS"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
     let names = std::iter::once("content-type").chain(cors.headers.iter().map(String::as_str));
     insert_list(headers, ACCESS_CONTROL_ALLOW_HEADERS, names);
     headers.insert(ACCESS_CONTROL_MAX_AGE, cors.max_age.as_secs().into());

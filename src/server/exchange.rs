@@ -12,9 +12,10 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
-use super::{cors, open, refuse, request};
+use super::{cors, facts, open, owner, refuse, request};
 use crate::config::pattern;
 use crate::config::plan::{Model, ModelDefaults, Route};
+use crate::store::Owner;
 use crate::telemetry::Record;
 
 const METHODS: &str = "POST, OPTIONS";
@@ -34,6 +35,10 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
     } else if let Some(route) = gateway.route(head.uri.path()) {
         let mut response = on_route(&gateway, route, &head, body, record).await;
         cors::apply(&route.cors, &head.headers, &mut response);
+        response
+    } else if let Some((mount, below)) = gateway.facts(head.uri.path()) {
+        let mut response = facts::reply(&gateway, mount, below, &head, record).await;
+        cors::apply(&mount.cors, &head.headers, &mut response);
         response
     } else {
         let error = CallerError::new(404, "not_found", "there is nothing at this path");
@@ -56,17 +61,17 @@ async fn on_route(
         let mut response = refuse::empty(StatusCode::NO_CONTENT);
         refuse::allow(&mut response, METHODS);
         if cors::is_preflight(&head.method, &head.headers) {
-            cors::preflight(&route.cors, &head.headers, &mut response);
+            cors::preflight(&route.cors, METHODS, &head.headers, &mut response);
         }
         return response;
     }
     match read(gateway, route, head, body).await {
-        Ok((chat, model)) => {
+        Ok(asked) => {
             let pace = match head.version {
                 Version::HTTP_2 => Pace::OfStream(gateway.plan.server.write_timeout),
                 _ => Pace::OfConnection,
             };
-            open::reply(gateway, route, chat, model, record, pace).await
+            open::reply(gateway, route, asked, record, pace).await
         }
         Err(error) => {
             let mut response = refused(record, Some(route), &Refusal::Caller(&error));
@@ -81,23 +86,28 @@ async fn on_route(
     }
 }
 
-async fn read(
-    gateway: &Gateway,
-    route: &Route,
-    head: &Parts,
-    body: Incoming,
-) -> Result<(ChatRequest, Arc<Model>), CallerError> {
+/// What a page asks for.
+pub struct Asked {
+    pub chat: ChatRequest,
+    pub model: Arc<Model>,
+    /// Whose request it is; a route without layers does not ask.
+    pub owner: Option<Owner>,
+}
+
+async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) -> Result<Asked, CallerError> {
     if head.method != Method::POST {
         return Err(CallerError::new(405, "method_not_allowed", "use POST"));
     }
     request::check_media(&head.headers)?;
+    let header = gateway.plan.owner.as_deref();
+    let owner = if route.layers.is_empty() { None } else { Some(owner::of(header, &head.headers)?) };
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let page = RequestHead { path: head.uri.path(), query: head.uri.query().unwrap_or_default() };
     let mut chat = route.frontend.parse(&page, &body)?;
     let model = choose_model(route, chat.model.as_deref())?;
     complete(&mut chat, route, &model.defaults);
-    Ok((chat, model))
+    Ok(Asked { chat, model, owner })
 }
 
 /// The model that the page names, or the route's own.

@@ -15,10 +15,12 @@ use http::{Response, StatusCode};
 use uuid::Uuid;
 
 use super::body::{Body, TurnBody};
-use super::exchange::refused;
+use super::exchange::{Asked, refused};
 use super::gateway::Gateway;
 use super::pump::Pumped;
-use crate::config::plan::{Model, Route};
+use crate::config::plan::{Route, ToolPlan};
+use crate::layers::Prepared;
+use crate::store::Owner;
 use crate::telemetry::Record;
 use crate::tools::Toolbox;
 use crate::turn::{Driver, Parts};
@@ -36,11 +38,11 @@ pub enum Pace {
 pub async fn reply(
     gateway: &Gateway,
     route: &Arc<Route>,
-    mut chat: ChatRequest,
-    model: Arc<Model>,
+    asked: Asked,
     mut record: Record,
     pace: Pace,
 ) -> Response<Body> {
+    let Asked { mut chat, model, owner } = asked;
     record.model(&model.name);
     let turn = new_id("turn");
     let context = ReplyContext {
@@ -50,7 +52,8 @@ pub async fn reply(
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
     let reply = route.frontend.open(&chat, &context);
-    let toolbox = Toolbox::new(&route.tools, &mut chat.tools);
+    let tools = prepare(gateway, route, owner.as_ref(), &mut chat).await;
+    let toolbox = Toolbox::new(&tools, &mut chat.tools);
     let driver = Driver::new(Parts {
         turn,
         chat,
@@ -66,6 +69,23 @@ pub async fn reply(
     } else {
         stream(route, reply, driver, record, pace).await
     }
+}
+
+/// Applies the route's layers and gives the tools of the turn.
+async fn prepare(
+    gateway: &Gateway,
+    route: &Route,
+    owner: Option<&Owner>,
+    chat: &mut ChatRequest,
+) -> Vec<Arc<ToolPlan>> {
+    let mut tools = route.tools.clone();
+    if let Some(owner) = owner {
+        let mut prepared = Prepared { owner, store: &gateway.store, chat, tools: &mut tools };
+        for layer in &route.layers {
+            layer.prepare(&mut prepared).await;
+        }
+    }
+    tools
 }
 
 async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record, pace: Pace) -> Response<Body> {

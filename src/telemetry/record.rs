@@ -75,6 +75,11 @@ impl Record {
         }
     }
 
+    /// It was answered with one document.
+    pub const fn answered(&mut self) {
+        self.end = "answered";
+    }
+
     /// Something goes to the page.
     pub fn event(&mut self, event: &Event, driver: &Driver) {
         self.events += 1;

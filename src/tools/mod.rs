@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chatwire_protocols::chat::ToolSpec;
-use chatwire_protocols::event::{Text, ToolOutcome};
+use chatwire_protocols::event::{Data, Text, ToolOutcome};
 use serde_json::Value;
 
 pub use running::Running;
@@ -39,17 +39,24 @@ pub struct ToolOutput {
     pub outcome: ToolOutcome,
     /// What came out; a text for people where it did not go well.
     pub output: Value,
+    /// Data that the page gets in front of the result.
+    pub data: Vec<Data>,
 }
 
 impl ToolOutput {
     /// It went well.
     pub const fn ok(output: Value) -> Self {
-        Self { outcome: ToolOutcome::Ok, output }
+        Self { outcome: ToolOutcome::Ok, output, data: Vec::new() }
     }
 
     /// It did not go well; `why` is for the model and the page.
     pub fn error(why: impl Into<String>) -> Self {
-        Self { outcome: ToolOutcome::Error, output: Value::String(why.into()) }
+        Self::refused(ToolOutcome::Error, why)
+    }
+
+    /// It did not run, or not to its end.
+    pub fn refused(outcome: ToolOutcome, why: impl Into<String>) -> Self {
+        Self { outcome, output: Value::String(why.into()), data: Vec::new() }
     }
 }
 

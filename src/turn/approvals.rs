@@ -25,8 +25,7 @@ impl Machine {
                     let why = approval.reason.clone().filter(|reason| !reason.is_empty());
                     let why = why.unwrap_or_else(|| "The user did not allow this call.".to_owned());
                     self.order.expect_result(&call.id);
-                    self.round
-                        .settle(&call.id, ToolOutput { outcome: ToolOutcome::Denied, output: Value::String(why) });
+                    self.round.settle(&call.id, ToolOutput::refused(ToolOutcome::Denied, why));
                 }
                 Some(true) => match (self.toolbox.runner(&call.name), arguments(&call)) {
                     (Runner::Gateway(tool), Some(arguments)) => {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use chatwire_protocols::event::{Event, StepEnd, Text, ToolAwait, ToolOutcome, ToolResult, Wants};
+use chatwire_protocols::event::{Event, StepEnd, Text, ToolAwait, ToolResult, Wants};
 use compact_str::format_compact;
 use serde_json::Value;
 
@@ -99,7 +99,8 @@ impl Round {
     pub(super) fn take_results(&mut self, out: &mut Vec<Event>) {
         while self.slots.front().is_some_and(|slot| slot.result.is_some()) {
             let Some(Slot { call, result: Some(result) }) = self.slots.pop_front() else { return };
-            let ToolOutput { outcome, output } = result;
+            let ToolOutput { outcome, output, data } = result;
+            out.extend(data.into_iter().map(|data| Event::Data(Box::new(data))));
             out.push(Event::ToolResult(Box::new(ToolResult { call, outcome, output, last: true, status: None })));
         }
     }
@@ -125,7 +126,7 @@ impl Round {
     }
 
     fn refuse(&mut self, call: &Text, why: &str) -> Option<ToolRun> {
-        self.settle(call, ToolOutput { outcome: ToolOutcome::Error, output: Value::String(why.to_owned()) });
+        self.settle(call, ToolOutput::error(why));
         None
     }
 

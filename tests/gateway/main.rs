@@ -8,6 +8,7 @@ mod support;
 mod approval;
 mod connections;
 mod cors;
+mod facts;
 mod failures;
 mod http2;
 mod keep_alive;

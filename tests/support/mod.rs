@@ -8,13 +8,15 @@ pub mod protocols;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{
-    Cors, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source, Timeouts, ToolKind,
-    ToolPlan,
+    Cors, FactsMount, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source, Timeouts,
+    ToolKind, ToolPlan,
 };
+use chatwire::layers::Layer;
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
 use serde_json::{Map, Value, json};
@@ -31,6 +33,9 @@ pub struct Setup {
     pub sources: Vec<Source>,
     pub timeouts: Timeouts,
     pub tools: Vec<ToolPlan>,
+    pub layers: Vec<&'static dyn Layer>,
+    pub owner: Option<String>,
+    pub store: Option<PathBuf>,
     pub max_steps: u32,
     pub cors: Cors,
     pub keep_alive: Option<Duration>,
@@ -63,6 +68,9 @@ impl Setup {
             sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),
             timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
             tools: Vec::new(),
+            layers: Vec::new(),
+            owner: None,
+            store: None,
             max_steps: 5,
             cors: Cors::default(),
             keep_alive: None,
@@ -81,7 +89,12 @@ impl Setup {
 
     /// The same, not yet answering.
     pub async fn bind(self) -> Listening {
-        bind(self.plan()).await.unwrap()
+        self.try_bind().await.unwrap()
+    }
+
+    /// The same, where it may fail.
+    pub async fn try_bind(self) -> std::io::Result<Listening> {
+        bind(self.plan()).await
     }
 
     fn plan(self) -> Plan {
@@ -118,13 +131,16 @@ impl Setup {
             force_model: self.force_model,
             models: models.clone(),
             tools: self.tools.into_iter().map(Arc::new).collect(),
+            layers: self.layers,
             max_steps: self.max_steps,
             system: self.system,
-            cors: self.cors,
+            cors: self.cors.clone(),
             keep_alive: self.keep_alive,
             turn_timeout: self.turn_timeout,
         };
-        Plan { server: self.server, routes: vec![Arc::new(route)], models }
+        let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors };
+        let routes = vec![Arc::new(route)];
+        Plan { server: self.server, routes, models, store: self.store, owner: self.owner, facts: Some(facts) }
     }
 }
 

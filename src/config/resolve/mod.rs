@@ -5,6 +5,7 @@ mod names;
 mod provider;
 mod route;
 mod secret;
+mod store;
 mod tool;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,7 +24,14 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
     let models = resolver.models(&file.models, &providers);
     let tools = resolver.tools(&file.tools);
     let routes = resolver.routes(&file.routes, &models, &tools);
-    Plan { server: server(file.server.as_ref()), routes, models: models.into_found() }
+    Plan {
+        server: server(file.server.as_ref()),
+        routes,
+        models: models.into_found(),
+        store: resolver.store(&file.store),
+        owner: resolver.owner(&file.owner),
+        facts: resolver.facts(&file.facts, &file.routes),
+    }
 }
 
 /// What resolving needs at every place.

@@ -47,6 +47,7 @@ impl Resolver<'_> {
         let offered = self.offered(file, models, model.as_ref());
         self.check_force_model(file);
         let tools = self.offered_tools(&file.tools, tools);
+        let layers = self.layers(&file.layers, &tools);
         let cors = file.cors.as_ref().map(|cors| self.cors(&cors.value)).unwrap_or_default();
         let (protocol, frontend) = protocol.and_then(|protocol| Some((protocol, protocol.frontend.as_ref()?)))?;
         let options = self.options(frontend.options, file.options.as_ref(), protocol)?;
@@ -58,6 +59,7 @@ impl Resolver<'_> {
             force_model: value(&file.force_model).copied().unwrap_or_default(),
             models: offered,
             tools,
+            layers,
             max_steps: value(&file.max_steps).and_then(|steps| u32::try_from(steps.0).ok()).unwrap_or(MAX_STEPS),
             system: value(&file.system).cloned(),
             cors,
@@ -70,7 +72,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn check_path<'a>(&mut self, path: &'a At<String>, taken: &mut BTreeMap<&'a str, Span>) {
+    pub fn check_path<'a>(&mut self, path: &'a At<String>, taken: &mut BTreeMap<&'a str, Span>) {
         let text = path.value.as_str();
         let wrong = |title: &str| Problem::new(path.span.clone(), title);
         let special = |character: char| !character.is_ascii_graphic() || "?#{}*\"<>\\^`|".contains(character);
@@ -150,7 +152,7 @@ impl Resolver<'_> {
         offered
     }
 
-    fn cors(&mut self, file: &file::Cors) -> Cors {
+    pub fn cors(&mut self, file: &file::Cors) -> Cors {
         let origins = match file.origins.0.as_ref().map(|origins| (&origins.value, &origins.span)) {
             None => Origins::None,
             Some((OriginList::Any, span)) => {

@@ -1,0 +1,3 @@
+//! What frontends offer beyond a turn.
+
+pub mod facts;

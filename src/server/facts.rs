@@ -1,0 +1,67 @@
+//! Requests for facts.
+
+use chatwire_protocols::error::{CallerError, Failure, FailureKind, Refusal};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use serde_json::json;
+
+use super::body::Body;
+use super::gateway::Gateway;
+use super::{cors, owner, refuse};
+use crate::config::plan::FactsMount;
+use crate::frontends::facts::{Operation, answer};
+use crate::store::StoreError;
+use crate::telemetry::Record;
+
+/// Answers a request at a path `below` that of the list.
+pub async fn reply(
+    gateway: &Gateway,
+    mount: &FactsMount,
+    below: &str,
+    head: &Parts,
+    mut record: Record,
+) -> Response<Body> {
+    record.route(&mount.path, "facts");
+    let Some(operation) = Operation::at(below) else { return refused(record, 404, "not_found", "Not Found") };
+    let methods = if operation.writes() { "POST, OPTIONS" } else { "GET, HEAD, OPTIONS" };
+    if head.method == Method::OPTIONS {
+        record.quiet();
+        let mut response = refuse::empty(StatusCode::NO_CONTENT);
+        refuse::allow(&mut response, methods);
+        if cors::is_preflight(&head.method, &head.headers) {
+            cors::preflight(&mount.cors, methods, &head.headers, &mut response);
+        }
+        return response;
+    }
+    let read = head.method == Method::GET || head.method == Method::HEAD;
+    if if operation.writes() { head.method != Method::POST } else { !read } {
+        let mut response = refused(record, 405, "method_not_allowed", "Method Not Allowed");
+        refuse::allow(&mut response, methods);
+        return response;
+    }
+    let owner = match owner::of(gateway.plan.owner.as_deref(), &head.headers) {
+        Ok(owner) => owner,
+        Err(error) => return refused(record, error.status, error.code, &error.message),
+    };
+    match answer(&*gateway.store, &owner, operation).await {
+        Ok(Some(body)) => {
+            record.answered();
+            refuse::json(200, &body)
+        }
+        Ok(None) => refused(record, 404, "not_found", "Fact not found"),
+        Err(error) => failed(record, &error),
+    }
+}
+
+/// The caller's mistake, in the form of the facts app.
+fn refused(mut record: Record, status: u16, code: &'static str, detail: &str) -> Response<Body> {
+    record.refused(&Refusal::Caller(&CallerError::new(status, code, detail)));
+    refuse::json(status, &json!({ "detail": detail }))
+}
+
+fn failed(mut record: Record, error: &StoreError) -> Response<Body> {
+    let kind = if error.is_passing() { FailureKind::Overloaded } else { FailureKind::Internal };
+    record.refused(&Refusal::Failure(&Failure::new(kind, error.to_string())));
+    let detail = if error.is_passing() { "Busy. Please try again in a moment." } else { "Facts cannot be reached." };
+    refuse::json(kind.status(), &json!({ "detail": detail }))
+}

@@ -1,0 +1,76 @@
+//! What lasts: facts, conversations with their items, and usage. One trait in our words, one schema for all frontends.
+//!
+//! Every method asks whose rows are meant, and what belongs to somebody else is as unknown as what does not exist. A
+//! write that has been answered has reached the disk.
+
+mod error;
+mod owner;
+mod rows;
+mod sqlite;
+
+use std::fmt;
+use std::pin::Pin;
+
+pub use error::StoreError;
+pub use owner::{NoOwner, Owner};
+pub use rows::{Direction, Fact, FactStatus, Item, ItemKind, ModelUsage, Page, PageQuery, Sequence, Thread, UsageRow};
+pub use sqlite::Sqlite;
+
+/// An answer of a store. A write goes on when its answer is no longer waited for.
+pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+
+/// Most facts of one owner.
+pub const MOST_FACTS: u32 = 1000;
+
+/// Keeps what lasts.
+///
+/// All methods fail with [`StoreError::Busy`] rather than wait long, and with what is said at each.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Adds a fact. Where the owner has [`MOST_FACTS`] already, the oldest discarded one makes room.
+    ///
+    /// Fails with [`StoreError::Exists`], or [`StoreError::TooMany`] if none is discarded.
+    fn add_fact(&self, owner: &Owner, fact: Fact) -> Pending<()>;
+
+    /// Decides about a fact and gives it as it is then; nothing if the owner has no such fact.
+    fn set_fact_status(&self, owner: &Owner, id: &str, status: FactStatus) -> Pending<Option<Fact>>;
+
+    /// At most `limit` facts of this status, by when they were added.
+    fn facts(&self, owner: &Owner, status: FactStatus, direction: Direction, limit: u32) -> Pending<Vec<Fact>>;
+
+    /// Makes a thread, or changes title, metadata and time of the one with its id.
+    fn put_thread(&self, owner: &Owner, thread: Thread) -> Pending<()>;
+
+    /// A thread.
+    fn thread(&self, owner: &Owner, id: &str) -> Pending<Option<Thread>>;
+
+    /// A page of the threads, by when they were made.
+    fn threads(&self, owner: &Owner, query: PageQuery) -> Pending<Page<Thread>>;
+
+    /// Deletes a thread with all its items. False if there was none.
+    fn delete_thread(&self, owner: &Owner, id: &str) -> Pending<bool>;
+
+    /// Adds an item at the end of a thread and gives its place.
+    ///
+    /// Fails with [`StoreError::NoThread`] or [`StoreError::Exists`].
+    fn append_item(&self, owner: &Owner, thread: &str, item: Item) -> Pending<Sequence>;
+
+    /// The same, but an item with this id is replaced: it keeps its place and its time.
+    ///
+    /// Fails with [`StoreError::NoThread`].
+    fn put_item(&self, owner: &Owner, thread: &str, item: Item) -> Pending<Sequence>;
+
+    /// An item and its place.
+    fn item(&self, owner: &Owner, thread: &str, id: &str) -> Pending<Option<(Sequence, Item)>>;
+
+    /// A page of a thread's items; those of [`ItemKind::Hidden`] only if `hidden`. Empty for an unknown thread.
+    fn items(&self, owner: &Owner, thread: &str, query: PageQuery, hidden: bool) -> Pending<Page<Item>>;
+
+    /// Deletes an item. False if there was none.
+    fn delete_item(&self, owner: &Owner, thread: &str, id: &str) -> Pending<bool>;
+
+    /// Counts a model call. One that has been counted is not counted again.
+    fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()>;
+
+    /// What each model cost from a time on, by the models' names.
+    fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>>;
+}

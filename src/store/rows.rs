@@ -1,0 +1,175 @@
+//! What is stored, in words of no frontend. Times are milliseconds since 1970; a store has no clock.
+
+use serde_json::{Map, Value};
+
+/// Names a place in a list. Only grows, and is never given twice within its list.
+pub type Sequence = u64;
+
+/// Something that a user told about themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// Its id, unique for its owner.
+    pub id: String,
+    /// A sentence.
+    pub text: String,
+    /// What became of it.
+    pub status: FactStatus,
+    /// When it was told.
+    pub created: u64,
+}
+
+/// What became of a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactStatus {
+    /// Nobody has decided yet.
+    Pending,
+    /// It is to be remembered.
+    Saved,
+    /// It is to be forgotten.
+    Discarded,
+}
+
+impl FactStatus {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Saved, Self::Discarded];
+
+    /// The status as one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Saved => "saved",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+/// In which direction a list is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// From the first that was added.
+    #[default]
+    OldestFirst,
+    /// From the last that was added.
+    NewestFirst,
+}
+
+/// A conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thread {
+    /// Its id, unique for its owner.
+    pub id: String,
+    /// What it is called, if somebody has said so.
+    pub title: Option<String>,
+    /// What a frontend keeps beside it.
+    pub metadata: Map<String, Value>,
+    /// When it began.
+    pub created: u64,
+    /// When it was last changed.
+    pub updated: u64,
+}
+
+/// Something in a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Its id, unique within its thread.
+    pub id: String,
+    /// What sort of item it is.
+    pub kind: ItemKind,
+    /// The item itself.
+    pub body: Value,
+    /// When it came.
+    pub created: u64,
+}
+
+/// The sorts of item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemKind {
+    /// A message with its parts.
+    Message,
+    /// A call of a tool of the gateway or of a provider, with its result once there is one.
+    ToolCall,
+    /// A call of a tool that the page runs, with its output once there is one.
+    ClientToolCall,
+    /// A widget.
+    Widget,
+    /// The steps of a piece of work, shown as they are done.
+    Workflow,
+    /// Context for the model that no page is shown.
+    Hidden,
+}
+
+impl ItemKind {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Message, Self::ToolCall, Self::ClientToolCall, Self::Widget, Self::Workflow, Self::Hidden];
+
+    /// The kind as one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::ToolCall => "tool_call",
+            Self::ClientToolCall => "client_tool_call",
+            Self::Widget => "widget",
+            Self::Workflow => "workflow",
+            Self::Hidden => "hidden",
+        }
+    }
+}
+
+/// Which part of a list is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct PageQuery {
+    /// The place of the last one seen; what comes behind it is wanted.
+    pub after: Option<Sequence>,
+    /// Most that are wanted.
+    pub limit: u32,
+    /// From which end.
+    pub direction: Direction,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// What stands there, each with its place.
+    pub rows: Vec<(Sequence, T)>,
+    /// True if there is more behind it.
+    pub more: bool,
+}
+
+/// What one model call cost in tokens. `None` is "not reported".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageRow {
+    /// The turn.
+    pub turn: String,
+    /// Which model call of it, from 0.
+    pub step: u32,
+    /// The model, by its name in the gateway.
+    pub model: String,
+    /// All input.
+    pub input: Option<u64>,
+    /// Of that, read from a cache.
+    pub cached_input: Option<u64>,
+    /// All output.
+    pub output: Option<u64>,
+    /// Of that, reasoning.
+    pub reasoning: Option<u64>,
+    /// When it was.
+    pub created: u64,
+}
+
+/// What all calls of one model cost in a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelUsage {
+    /// The model.
+    pub model: String,
+    /// How many calls.
+    pub calls: u64,
+    /// Input tokens, as far as reported.
+    pub input: u64,
+    /// Of those, read from a cache.
+    pub cached_input: u64,
+    /// Output tokens, as far as reported.
+    pub output: u64,
+    /// Of those, reasoning.
+    pub reasoning: u64,
+}

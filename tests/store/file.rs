@@ -1,0 +1,83 @@
+//! SQLite's file: what it refuses, and what it keeps.
+
+use chatwire::store::{Sqlite, Store as _, StoreError};
+use rusqlite::Connection;
+
+use crate::{Folder, item, owner, thread};
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_opening_again() {
+    let (folder, me) = (Folder::new(), owner("me"));
+    for round in 1..=3 {
+        let store = Sqlite::open(&folder.file()).unwrap();
+        store.put_thread(&me, thread("t")).await.unwrap();
+        assert_eq!(store.append_item(&me, "t", item(&round.to_string())).await, Ok(round));
+    }
+}
+
+#[test]
+fn a_newer_file_is_refused_and_left_as_it_is() {
+    let folder = Folder::new();
+    drop(Sqlite::open(&folder.file()).unwrap());
+    let connection = Connection::open(folder.file()).unwrap();
+    connection.pragma_update(None, "user_version", 7).unwrap();
+    let error = Sqlite::open(&folder.file()).unwrap_err();
+    assert_eq!(error, StoreError::Newer { found: 7, known: 1 });
+    let message = error.to_string();
+    assert!(["newer Chatwire", "version 7", "up to 1"].iter().all(|part| message.contains(part)), "{message}");
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version, 7);
+}
+
+#[test]
+fn a_file_of_somebody_else_is_refused_and_left_as_it_is() {
+    let folder = Folder::new();
+    std::fs::write(folder.file(), "not a database, but longer than any header of one: ".repeat(40)).unwrap();
+    assert_eq!(Sqlite::open(&folder.file()).unwrap_err(), StoreError::Foreign);
+    std::fs::remove_file(folder.file()).unwrap();
+
+    let connection = Connection::open(folder.file()).unwrap();
+    connection.execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
+    let before = std::fs::read(folder.file()).unwrap();
+    assert_eq!(Sqlite::open(&folder.file()).unwrap_err(), StoreError::Foreign);
+    assert_eq!(std::fs::read(folder.file()).unwrap(), before);
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_said() {
+    let missing = Folder::new().0.join("missing/test.db");
+    assert!(matches!(Sqlite::open(&missing), Err(StoreError::Open(_))));
+}
+
+#[tokio::test]
+async fn two_processes_may_open_a_new_file_at_the_same_time() {
+    let folder = Folder::new();
+    let path = folder.file();
+    let opened: Vec<_> = (0..4)
+        .map(|_| {
+            let path = path.clone();
+            std::thread::spawn(move || Sqlite::open(&path).unwrap())
+        })
+        .collect();
+    let stores: Vec<Sqlite> = opened.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let me = owner("me");
+    stores[0].put_thread(&me, thread("t")).await.unwrap();
+    for (place, store) in (1..).zip(&stores) {
+        assert_eq!(store.append_item(&me, "t", item(&place.to_string())).await, Ok(place));
+    }
+}
+
+#[tokio::test]
+async fn readers_go_on_and_writers_are_told_while_somebody_holds_the_file() {
+    let folder = Folder::new();
+    let store = Sqlite::open(&folder.file()).unwrap();
+    let me = owner("me");
+    store.put_thread(&me, thread("t")).await.unwrap();
+    let holder = Connection::open(folder.file()).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let write = store.append_item(&me, "t", item("a"));
+    assert!(store.thread(&me, "t").await.unwrap().is_some());
+    assert_eq!(write.await, Err(StoreError::Busy));
+    holder.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(store.append_item(&me, "t", item("a")).await, Ok(1));
+}

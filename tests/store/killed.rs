@@ -1,0 +1,91 @@
+//! A process that writes, says what was acknowledged, and is killed at any moment: nothing that it said is lost, and
+//! nothing is there twice.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use chatwire::store::{Direction, PageQuery, Sqlite, Store as _};
+
+use crate::{Folder, item, owner, thread};
+
+/// Tells a copy of this test where to write.
+const FILE: &str = "CHATWIRE_TEST_WRITES_TO";
+
+const KILLS: u64 = 20;
+
+const ALL: PageQuery = PageQuery { after: None, limit: u32::MAX, direction: Direction::OldestFirst };
+
+/// Not a test of its own: what the killed process does. Four tasks write numbered items and print each number when it
+/// is acknowledged. What may or may not have been stored before the last kill is sent again, under the same id.
+#[test]
+fn writer() {
+    let Some(file) = std::env::var_os(FILE) else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    runtime.block_on(async {
+        let store = std::sync::Arc::new(Sqlite::open(Path::new(&file)).unwrap());
+        let me = owner("me");
+        store.put_thread(&me, thread("t")).await.unwrap();
+        let stored = store.items(&me, "t", ALL, false).await.unwrap().rows.len() as u64;
+        let tasks: Vec<_> = (0..4)
+            .map(|task| {
+                let (store, me) = (std::sync::Arc::clone(&store), me.clone());
+                tokio::spawn(async move {
+                    let mut number = (stored / 4).saturating_sub(10) * 4 + task;
+                    loop {
+                        store.put_item(&me, "t", item(&number.to_string())).await.unwrap();
+                        let mut out = std::io::stdout().lock();
+                        writeln!(out, "acknowledged {number}").and_then(|()| out.flush()).unwrap();
+                        number += 4;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            drop(task.await);
+        }
+    });
+}
+
+/// Starts the writer, reads what it says, kills it after a while, and reads what it had still said.
+fn run_and_kill(file: &Path, after: Duration) -> Vec<u64> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "killed::writer", "--nocapture"])
+        .env(FILE, file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = Vec::new();
+    let mut since: Option<Instant> = None;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        // The end of the last line may be missing.
+        let Ok(line) = line else { break };
+        said.extend(line.strip_prefix("acknowledged ").and_then(|number| number.parse::<u64>().ok()));
+        if since.get_or_insert_with(Instant::now).elapsed() >= after {
+            child.kill().unwrap();
+        }
+    }
+    child.wait().unwrap();
+    said
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_kill_and_nothing_is_doubled() {
+    let folder = Folder::new();
+    let mut acknowledged = std::collections::BTreeSet::new();
+    for round in 0..KILLS {
+        // Spread over the first moments and beyond, differently each time the test is run.
+        let jitter = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
+        let after = Duration::from_micros(round * 1500 + u64::from(jitter % 3000));
+        let said = run_and_kill(&folder.file(), after);
+        assert!(!said.is_empty(), "the writer has written");
+        acknowledged.extend(said);
+        let store = Sqlite::open(&folder.file()).unwrap();
+        let rows = store.items(&owner("me"), "t", ALL, false).await.unwrap().rows;
+        let stored: std::collections::BTreeSet<u64> = rows.iter().map(|(_, item)| item.id.parse().unwrap()).collect();
+        assert_eq!(stored.len(), rows.len(), "nothing is there twice");
+        let lost: Vec<_> = acknowledged.difference(&stored).collect();
+        assert!(lost.is_empty(), "lost after kill {round}: {lost:?}");
+    }
+}
