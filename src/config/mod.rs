@@ -6,6 +6,7 @@
 
 mod file;
 mod mask;
+mod placed;
 pub mod plan;
 mod read;
 mod report;

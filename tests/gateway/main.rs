@@ -18,4 +18,5 @@ mod refusals;
 mod replay;
 mod shutdown;
 mod streaming;
+mod tool_runs;
 mod tools;

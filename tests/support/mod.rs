@@ -17,7 +17,7 @@ use chatwire::config::plan::{
 };
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Long enough that only a fault reaches it.
 pub const LONG: Duration = Duration::from_secs(20);
@@ -123,8 +123,7 @@ impl Setup {
 
 /// A tool.
 pub fn tool(name: &str, kind: ToolKind) -> ToolPlan {
-    let parameters = json!({"type": "object"});
-    ToolPlan { name: name.to_owned(), description: None, parameters, approval: false, kind }
+    ToolPlan::new(name, kind)
 }
 
 /// A tool that always gives this.

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::names::Names;
 use super::{Resolver, entries, value};
 use crate::config::file::{self, Optional};
+use crate::config::placed::Placed;
 use crate::config::plan::{ToolKind, ToolPlan};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::Problem;
-use crate::config::values::FreeTable;
+use crate::tools::Arguments;
 
 /// Longest name of a tool: OpenAI takes 64 characters of these, and nobody less.
 const LONGEST_NAME: usize = 64;
@@ -29,17 +28,16 @@ impl Resolver<'_> {
     fn tool(&mut self, entry: &Entry<file::Tool>) -> Option<ToolPlan> {
         self.check_tool_name(&entry.name);
         let file = entry.value.as_ref()?;
-        let parameters = match &file.parameters {
-            Some(parameters) => self.parameters(parameters),
-            None => Some(json!({ "type": "object", "properties": {} })),
-        };
-        Some(ToolPlan {
-            name: entry.name.value.clone(),
-            description: value(&file.description).cloned(),
-            parameters: parameters?,
-            approval: value(&file.approval).copied().unwrap_or_default(),
-            kind: self.tool_kind(&entry.name, file)?,
-        })
+        let name = &entry.name.value;
+        let mut plan = ToolPlan::new(name, self.tool_kind(&entry.name, file)?);
+        plan.description = value(&file.description).cloned();
+        if let Some(parameters) = &file.parameters {
+            plan.arguments = self.parameters(parameters)?;
+        }
+        plan.approval = value(&file.approval).copied().unwrap_or_default();
+        plan.timeout = value(&file.timeout).map_or(plan.timeout, |time| time.0);
+        plan.max_output = value(&file.max_output).map_or(plan.max_output, |size| size.0);
+        Some(plan)
     }
 
     fn check_tool_name(&mut self, name: &At<String>) {
@@ -51,15 +49,19 @@ impl Resolver<'_> {
     }
 
     /// Providers take a schema only if it is one of an object.
-    fn parameters(&mut self, schema: &At<FreeTable>) -> Option<Value> {
-        let kind = schema.value.0.iter().find(|entry| entry.key.value == "type");
-        if kind.is_some_and(|kind| kind.value.value == "object") {
-            return Some(Value::Object(schema.value.to_map()));
+    fn parameters(&mut self, schema: &At<Placed>) -> Option<Arguments> {
+        let kind = schema.value.json.get("type");
+        if kind.is_none_or(|kind| kind != "object") {
+            let problem = Problem::new(schema.value.place("/type"), "the parameters of a tool are an object");
+            self.problem(problem.help("write `type = \"object\"`, and each argument under `properties`"));
+            return None;
         }
-        let span = kind.map_or(&schema.span, |kind| &kind.value.span);
-        let problem = Problem::new(span.clone(), "the parameters of a tool are an object");
-        self.problem(problem.help("write `type = \"object\"`, and each argument under `properties`"));
-        None
+        let arguments = Arguments::new(schema.value.json.clone());
+        if let Err(error) = &arguments {
+            let problem = Problem::new(schema.value.place(&error.place), "not a JSON Schema");
+            self.problem(problem.label(error.what.as_str()));
+        }
+        arguments.ok()
     }
 
     fn tool_kind(&mut self, name: &At<String>, file: &file::Tool) -> Option<ToolKind> {
