@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use super::placed::Placed;
 use super::read::{At, Named, Read, Required, read_section, section};
 use super::report::{Problem, Problems};
+use super::tool_kinds::Http;
 use super::values::{Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole};
 use std::borrow::Cow;
 
@@ -136,6 +137,8 @@ section! {
         fixed: Optional<Fixed>,
         /// The page runs it: `page = {}`.
         page: Optional<Page>,
+        /// A request to a server of yours for each call.
+        http: Optional<Http>,
     }
 }
 

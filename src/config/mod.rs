@@ -13,6 +13,7 @@ mod report;
 mod resolve;
 pub mod schema;
 pub mod suggest;
+mod tool_kinds;
 mod values;
 
 use std::fs;

@@ -1,6 +1,8 @@
 //! Tools: who runs a call, and the running of those that are the gateway's.
 
 mod arguments;
+pub mod http;
+mod net;
 mod output;
 mod running;
 mod says;
@@ -14,6 +16,7 @@ use chatwire_protocols::event::{Text, ToolOutcome};
 use serde_json::Value;
 
 pub use arguments::{Arguments, SchemaError};
+pub use net::Net;
 pub use running::{Heard, Running};
 pub use says::{Said, Speaker};
 

@@ -10,6 +10,7 @@ mod connections;
 mod cors;
 mod failures;
 mod http2;
+mod http_tools;
 mod keep_alive;
 mod leaving;
 mod logs;

@@ -126,6 +126,15 @@ pub fn tool(name: &str, kind: ToolKind) -> ToolPlan {
     ToolPlan::new(name, kind)
 }
 
+/// The tool of this name in a piece of a configuration.
+pub fn configured(text: &str, name: &str, env: &dyn Fn(&str) -> Option<String>) -> ToolPlan {
+    let rest = "[providers.p]\nprotocol = \"openai-chat\"\nreplay = {}\n[models.m]\ntargets = [\"p/m\"]\n";
+    let route = format!("[[routes]]\npath = \"/\"\nprotocol = \"vercel-auto\"\nmodel = \"m\"\ntools = [\"{name}\"]");
+    let plan = chatwire::config::parse("gateway.toml", &format!("{text}\n{rest}{route}"), env);
+    let plan = plan.unwrap_or_else(|report| panic!("{report}"));
+    ToolPlan::clone(&plan.routes[0].tools[0])
+}
+
 /// A tool that always gives this.
 pub fn fixed(name: &str, output: Value) -> ToolPlan {
     tool(name, ToolKind::Fixed(output))

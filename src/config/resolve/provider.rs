@@ -70,6 +70,7 @@ impl Resolver<'_> {
             at: at.clone(),
             who: format!("provider `{name}`"),
             user: user.map(|(user, span)| (user.as_str(), span.clone())),
+            instead: "let another provider answer",
         };
         let protocol = file.protocol.0.as_ref().and_then(|protocol| self.protocol(protocol, Side::Provider));
         let source = self.source(file, protocol);
@@ -181,7 +182,8 @@ impl Resolver<'_> {
         Some(Source::Replay { folder, pace: value(&replay.pace).map(|pace| pace.0) })
     }
 
-    fn header<'a>(
+    /// A header of a request that the gateway makes.
+    pub fn header<'a>(
         &mut self,
         name: &At<String>,
         value: &At<HeaderText>,

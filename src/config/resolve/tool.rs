@@ -2,42 +2,71 @@
 
 use std::sync::Arc;
 
+use super::http_tool::Caller;
 use super::names::Names;
-use super::{Resolver, entries, value};
-use crate::config::file::{self, Optional};
+use super::provider::Users;
+use super::{Resolver, entries, items, value};
+use crate::config::file::{self, List, Optional};
 use crate::config::placed::Placed;
 use crate::config::plan::{ToolKind, ToolPlan};
 use crate::config::read::{At, Entry, Named, Section};
-use crate::config::report::Problem;
-use crate::tools::Arguments;
+use crate::config::report::{Problem, Span};
+use crate::config::tool_kinds::Http;
+use crate::tools::{Arguments, Net};
 
 /// Longest name of a tool: OpenAI takes 64 characters of these, and nobody less.
 const LONGEST_NAME: usize = 64;
 
+/// Which tools are offered, each with the first route that does.
+pub fn users(routes: &List<file::Route>) -> Users<'_> {
+    let mut users = Users::new();
+    for route in items(routes) {
+        let path = route.value.path.0.as_ref().map_or("", |path| path.value.as_str());
+        for tool in items(&route.value.tools) {
+            users.entry(&tool.value).or_insert_with(|| (format!("route `{path}`"), tool.span.clone()));
+        }
+    }
+    users
+}
+
 impl Resolver<'_> {
-    pub fn tools(&mut self, file: &Optional<Named<file::Tool>>) -> Names<ToolPlan> {
+    pub fn tools(&mut self, file: &Optional<Named<file::Tool>>, users: &Users<'_>) -> Names<ToolPlan> {
         let mut names = Names::new(self.complete || file.is_some());
+        let net = Net::default();
         for entry in entries(file) {
-            let tool = self.tool(entry);
+            let tool = self.tool(entry, users.get(entry.name.value.as_str()), &net);
             // TOML has no key twice, so no name is added twice.
             let _ = names.add(&entry.name, tool.map(Arc::new));
         }
         names
     }
 
-    fn tool(&mut self, entry: &Entry<file::Tool>) -> Option<ToolPlan> {
+    fn tool(&mut self, entry: &Entry<file::Tool>, user: Option<&(String, Span)>, net: &Net) -> Option<ToolPlan> {
         self.check_tool_name(&entry.name);
         let file = entry.value.as_ref()?;
-        let name = &entry.name.value;
-        let mut plan = ToolPlan::new(name, self.tool_kind(&entry.name, file)?);
-        plan.description = value(&file.description).cloned();
-        if let Some(parameters) = &file.parameters {
-            plan.arguments = self.parameters(parameters)?;
-        }
-        plan.approval = value(&file.approval).copied().unwrap_or_default();
-        plan.timeout = value(&file.timeout).map_or(plan.timeout, |time| time.0);
-        plan.max_output = value(&file.max_output).map_or(plan.max_output, |size| size.0);
-        Some(plan)
+        let arguments = match &file.parameters {
+            Some(parameters) => self.parameters(parameters),
+            None => Some(Arguments::default()),
+        };
+        let kind = self.kind(&entry.name, file)?;
+        let arguments = arguments?;
+        let kind = match kind {
+            Kind::Fixed(fixed) => ToolKind::Fixed(fixed.result.0.as_ref()?.value.0.clone()),
+            Kind::Page => ToolKind::Page,
+            Kind::Http(http) => {
+                let named = Caller { name: &entry.name.value, user, arguments: &arguments };
+                ToolKind::Code(Arc::new(self.http_tool(http, &named, net)?))
+            }
+        };
+        let plan = ToolPlan::new(&entry.name.value, kind);
+        Some(ToolPlan {
+            description: value(&file.description).cloned(),
+            arguments,
+            approval: value(&file.approval).copied().unwrap_or_default(),
+            timeout: value(&file.timeout).map_or(plan.timeout, |time| time.0),
+            max_output: value(&file.max_output).map_or(plan.max_output, |size| size.0),
+            ..plan
+        })
     }
 
     fn check_tool_name(&mut self, name: &At<String>) {
@@ -64,22 +93,33 @@ impl Resolver<'_> {
         arguments.ok()
     }
 
-    fn tool_kind(&mut self, name: &At<String>, file: &file::Tool) -> Option<ToolKind> {
-        match (&file.fixed, &file.page) {
-            (Some(fixed), None) => Some(ToolKind::Fixed(fixed.value.result.0.as_ref()?.value.0.clone())),
-            (None, Some(_)) => Some(ToolKind::Page),
-            (Some(fixed), Some(page)) => {
-                let problem = Problem::new(page.span.clone(), format!("tool `{}` is run in two ways", name.value));
-                self.problem(problem.also(fixed.span.clone(), "the other way"));
-                None
+    /// The one way in which a tool is run.
+    fn kind<'a>(&mut self, name: &At<String>, file: &'a file::Tool) -> Option<Kind<'a>> {
+        let fixed = file.fixed.as_ref().map(|fixed| (Kind::Fixed(&fixed.value), &fixed.span));
+        let page = file.page.as_ref().map(|page| (Kind::Page, &page.span));
+        let http = file.http.as_ref().map(|http| (Kind::Http(&http.value), &http.span));
+        let mut ways = [fixed, page, http].into_iter().flatten();
+        match (ways.next(), ways.next()) {
+            (Some((kind, _)), None) => return Some(kind),
+            (Some((_, one)), Some((_, other))) => {
+                let problem = Problem::new(other.clone(), format!("tool `{}` is run in two ways", name.value));
+                self.problem(problem.also(one.clone(), "the other way"));
             }
-            (None, None) if !file.is_sound() => None,
-            (None, None) => {
+            (None, _) if !file.is_sound() => {}
+            (None, _) => {
                 let title = format!("nothing says how tool `{}` is run", name.value);
                 let problem = Problem::new(name.span.clone(), title);
-                self.problem(problem.help("add `fixed = { result = … }`, or `page = {}` if the page runs it"));
-                None
+                let ways = "`http = { url = … }`, `fixed = { result = … }`, or `page = {}` if the page runs it";
+                self.problem(problem.help(format!("add {ways}")));
             }
         }
+        None
     }
+}
+
+/// How a tool is run, as the file says it.
+enum Kind<'a> {
+    Fixed(&'a file::Fixed),
+    Page,
+    Http(&'a Http),
 }
