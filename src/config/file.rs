@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::placed::Placed;
 use super::read::{At, Named, Read, Required, read_section, section};
 use super::report::{Problem, Problems};
-use super::tool_kinds::Http;
+use super::tool_kinds::{Http, Weather};
 use super::values::{Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole};
 use std::borrow::Cow;
 
@@ -139,6 +139,8 @@ section! {
         page: Optional<Page>,
         /// A request to a server of yours for each call.
         http: Optional<Http>,
+        /// It is the weather at a place, with a card for the page: `weather = {}`. It has its own `parameters`.
+        weather: Optional<Weather>,
     }
 }
 

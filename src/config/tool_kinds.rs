@@ -11,8 +11,9 @@ use super::file::{HeaderText, Key, List, Optional};
 use super::placed::Placed;
 use super::read::{At, Named, Read, Required, section};
 use super::report::{Problem, Problems};
-use super::values::{Size, Whole};
+use super::values::{Size, Switch, Whole};
 use crate::tools::http::Take;
+use crate::tools::weather::Unit;
 
 section! {
     /// A request to a server of yours for each call.
@@ -39,6 +40,21 @@ section! {
         success: List<Whole<200, 599>>,
         /// Largest answer. Default: "1MiB".
         max_response: Optional<Size>,
+    }
+}
+
+section! {
+    /// The weather at a place, from services that need no key.
+    Weather, "`weather`" {
+        /// The geocoder, which speaks as Open-Meteo's. Default: "https://geocoding-api.open-meteo.com/v1".
+        geocoding_url: Optional<String>,
+        /// The geocoder for what that one does not find, which speaks as Nominatim; `false` for none. Default:
+        /// "https://nominatim.openstreetmap.org".
+        second_geocoding_url: Optional<Switch<String>>,
+        /// The forecast, which speaks as Open-Meteo's. Default: "https://api.open-meteo.com/v1".
+        forecast_url: Optional<String>,
+        /// The unit where the model names none. Default: "fahrenheit".
+        default_unit: Optional<Unit>,
     }
 }
 
@@ -72,6 +88,33 @@ impl Read for Take {
                 None
             }
         }
+    }
+}
+
+/// The words for [`Unit`], as the file writes them.
+const UNITS: [&str; 2] = ["celsius", "fahrenheit"];
+
+impl Read for Unit {
+    fn read(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        let word = String::read(value, problems)?;
+        let unit = [Self::Celsius, Self::Fahrenheit].into_iter().find(|unit| unit.name() == word);
+        if unit.is_none() {
+            let problem = Problem::new(value.span(), format!("unknown unit `{word}`"));
+            problems.push(problem.suggest(&word, "units", UNITS));
+        }
+        unit
+    }
+}
+
+impl JsonSchema for Unit {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Unit".into()
+    }
+    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": UNITS })
     }
 }
 

@@ -6,6 +6,7 @@ mod net;
 mod output;
 mod running;
 mod says;
+pub mod weather;
 
 use std::fmt;
 use std::pin::Pin;

@@ -21,3 +21,4 @@ mod shutdown;
 mod streaming;
 mod tool_runs;
 mod tools;
+mod weather;

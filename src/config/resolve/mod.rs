@@ -7,6 +7,7 @@ mod provider;
 mod route;
 mod secret;
 mod tool;
+mod weather_tool;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

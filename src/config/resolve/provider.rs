@@ -149,13 +149,14 @@ impl Resolver<'_> {
                 self.problem(problem.label("this asks a provider").also(replay.span.clone(), "this asks nobody"));
                 None
             }
-            (Some(url), None) => self.base_url(url),
+            (Some(url), None) => self.base_url(url).map(Source::Http),
             (None, Some(replay)) => self.replay(&replay.value),
             (None, None) => Some(Source::Http(protocol?.upstream.as_ref()?.base_url.to_owned())),
         }
     }
 
-    fn base_url(&mut self, url: &At<String>) -> Option<Source> {
+    /// Checks the address that paths are put behind.
+    pub fn base_url(&mut self, url: &At<String>) -> Option<String> {
         let wrong = |help: &str| Problem::new(url.span.clone(), "not a base URL").help(help);
         let text = url.value.trim();
         let problem = match text.parse::<Uri>() {
@@ -164,7 +165,7 @@ impl Resolver<'_> {
             Ok(uri) if !matches!(uri.scheme_str(), Some("http" | "https")) => {
                 wrong("it begins with https:// or http://, as in \"https://api.example.com/v1\"")
             }
-            Ok(uri) if has_host(&uri) => return Some(Source::Http(text.to_owned())),
+            Ok(uri) if has_host(&uri) => return Some(text.to_owned()),
             _ => wrong("write a scheme, a host and perhaps a port and a path: \"https://api.example.com/v1\""),
         };
         self.problem(problem);

@@ -11,8 +11,8 @@ use crate::config::placed::Placed;
 use crate::config::plan::{ToolKind, ToolPlan};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::{Problem, Span};
-use crate::config::tool_kinds::Http;
-use crate::tools::{Arguments, Net};
+use crate::config::tool_kinds::{Http, Weather};
+use crate::tools::{Arguments, Net, weather};
 
 /// Longest name of a tool: OpenAI takes 64 characters of these, and nobody less.
 const LONGEST_NAME: usize = 64;
@@ -49,7 +49,7 @@ impl Resolver<'_> {
             None => Some(Arguments::default()),
         };
         let kind = self.kind(&entry.name, file)?;
-        let arguments = arguments?;
+        let (mut arguments, mut description) = (arguments?, value(&file.description).cloned());
         let kind = match kind {
             Kind::Fixed(fixed) => ToolKind::Fixed(fixed.result.0.as_ref()?.value.0.clone()),
             Kind::Page => ToolKind::Page,
@@ -57,10 +57,15 @@ impl Resolver<'_> {
                 let named = Caller { name: &entry.name.value, user, arguments: &arguments };
                 ToolKind::Code(Arc::new(self.http_tool(http, &named, net)?))
             }
+            Kind::Weather(weather) => {
+                arguments = self.weather_arguments(file.parameters.as_ref())?;
+                description.get_or_insert_with(|| weather::DESCRIPTION.to_owned());
+                ToolKind::Code(Arc::new(self.weather_tool(weather, net)?))
+            }
         };
         let plan = ToolPlan::new(&entry.name.value, kind);
         Some(ToolPlan {
-            description: value(&file.description).cloned(),
+            description,
             arguments,
             approval: value(&file.approval).copied().unwrap_or_default(),
             timeout: value(&file.timeout).map_or(plan.timeout, |time| time.0),
@@ -98,7 +103,8 @@ impl Resolver<'_> {
         let fixed = file.fixed.as_ref().map(|fixed| (Kind::Fixed(&fixed.value), &fixed.span));
         let page = file.page.as_ref().map(|page| (Kind::Page, &page.span));
         let http = file.http.as_ref().map(|http| (Kind::Http(&http.value), &http.span));
-        let mut ways = [fixed, page, http].into_iter().flatten();
+        let weather = file.weather.as_ref().map(|weather| (Kind::Weather(&weather.value), &weather.span));
+        let mut ways = [fixed, page, http, weather].into_iter().flatten();
         match (ways.next(), ways.next()) {
             (Some((kind, _)), None) => return Some(kind),
             (Some((_, one)), Some((_, other))) => {
@@ -122,4 +128,5 @@ enum Kind<'a> {
     Fixed(&'a file::Fixed),
     Page,
     Http(&'a Http),
+    Weather(&'a Weather),
 }
