@@ -206,7 +206,7 @@ fn a_full_configuration_resolves_server_routes_and_tools() {
     assert!(matches!(location.kind, ToolKind::Page) && !location.approval);
     assert!(matches!(&weather.kind, ToolKind::Fixed(result) if result["temperature"] == 21) && weather.approval);
     assert_eq!(
-        weather.parameters.to_string(),
+        weather.arguments.schema().to_string(),
         r#"{"type":"object","properties":{"zone":{},"area":{}}}"#,
         "a schema keeps the order of the file"
     );

@@ -82,12 +82,28 @@ fn the_default_configuration_fits_the_schema() {
 }
 
 #[test]
+fn the_tools_of_the_documentation_fit_the_schema() {
+    let page = std::fs::read_to_string("docs/tools.md").unwrap();
+    let blocks: Vec<_> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 3);
+    for block in blocks {
+        let found = check(block);
+        assert!(found.is_empty(), "{found:#?}");
+    }
+}
+
+#[test]
 fn wrong_configurations_do_not_fit_the_schema() {
     for text in [
         "[servr]",
         "[server]\nlisten = 8000",
         "[providers.a]\nprotocol = \"gemini\"",
         "[models.m]",
+        "[tools.t.http]\nmethod = \"GET\"",
+        "[tools.t.http]\nurl = \"https://a\"\nmethod = \"get\"",
+        "[tools.t.http]\nurl = \"https://a\"\nbearer = \"secret\"",
+        "[tools.t.weather]\ndefault_unit = \"kelvin\"",
+        "[tools.t]\ntimeout = 5\npage = {}",
         "[[routes]]\npath = \"/x\"\nprotocol = \"vercel-auto\"\nkeep_alive = true",
     ] {
         assert!(!check(text).is_empty(), "{text}");

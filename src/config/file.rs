@@ -4,8 +4,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::placed::Placed;
 use super::read::{At, Named, Read, Required, read_section, section};
 use super::report::{Problem, Problems};
+use super::tool_kinds::{Http, Weather};
 use super::values::{Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole};
 use std::borrow::Cow;
 
@@ -160,13 +162,21 @@ section! {
         /// What it is for, in words for the model.
         description: Optional<String>,
         /// JSON Schema of its arguments, which is one of an object. Default: an object without properties.
-        parameters: Optional<FreeTable>,
+        parameters: Optional<Placed>,
         /// Whether a person must allow each call. Default: false.
         approval: Optional<bool>,
+        /// How long a call may take. Default: "30s".
+        timeout: Optional<Deadline>,
+        /// Most text in its output; the rest is cut. Default: "64KiB".
+        max_output: Optional<Size>,
         /// It always gives the same result.
         fixed: Optional<Fixed>,
         /// The page runs it: `page = {}`.
         page: Optional<Page>,
+        /// A request to a server of yours for each call.
+        http: Optional<Http>,
+        /// It is the weather at a place, with a card for the page: `weather = {}`. It has its own `parameters`.
+        weather: Optional<Weather>,
     }
 }
 

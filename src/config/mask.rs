@@ -9,9 +9,13 @@ use toml::de::{DeTable, DeValue};
 pub fn mask_table(text: &str, table: &DeTable<'_>) -> String {
     let mut secrets = Vec::new();
     for (key, value) in table {
-        let entries = entries(value).filter(|_| key.get_ref() == "providers");
-        for (_, provider) in entries {
+        let providers = entries(value).filter(|_| key.get_ref() == "providers");
+        for (_, provider) in providers {
             collect_provider(provider, &mut secrets);
+        }
+        let tools = entries(value).filter(|_| key.get_ref() == "tools");
+        for (_, http) in tools.flat_map(|(_, tool)| entries(tool)).filter(|(kind, _)| *kind == "http") {
+            collect_http(http, &mut secrets);
         }
         collect(key.get_ref(), value, &mut secrets);
     }
@@ -51,6 +55,21 @@ fn collect_provider(provider: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usi
             _ if HARMLESS.contains(&key) => {}
             "headers" => entries(value).for_each(|(_, header)| collect_source(header, secrets)),
             _ => collect_source(value, secrets),
+        }
+    }
+}
+
+/// The headers of a tool's request, and its query where a value comes from elsewhere.
+fn collect_http(http: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
+    for (key, value) in entries(http) {
+        match key {
+            "headers" => entries(value).for_each(|(_, header)| collect_source(header, secrets)),
+            "query" => {
+                let sources = entries(value).filter(|(_, value)| value.get_ref().is_table());
+                sources.for_each(|(_, value)| collect_source(value, secrets));
+            }
+            "bearer" => collect_source(value, secrets),
+            _ => {}
         }
     }
 }
@@ -107,7 +126,8 @@ pub fn is_variable(name: &str) -> bool {
 
 /// True if one of the words in it names a secret.
 fn is_suspect(key: &str) -> bool {
-    const WORDS: [&str; 11] = [
+    const WORDS: [&str; 12] = [
+        "bearer",
         "key",
         "apikey",
         "token",
@@ -167,6 +187,10 @@ mod tests {
             ("[provders.a]\napi_key = \"abc\"", "[provders.a]\napi_key = \"***\""),
             ("x = \"sk-abc\"", "x = \"******\""),
             ("max_tokens = \"100\"", "max_tokens = \"100\""),
+            (
+                "[tools.a.http]\nheaders = { x = \"abc\" }\nbearer = \"abc\"\nquery = { x = \"abc\" }",
+                "[tools.a.http]\nheaders = { x = \"***\" }\nbearer = \"***\"\nquery = { x = \"abc\" }",
+            ),
             ("x = \"http://me:it@host/a\"", "x = \"*******************\""),
         ] {
             assert_eq!(masked(text), shown);

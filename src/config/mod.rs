@@ -7,12 +7,14 @@
 mod file;
 mod mask;
 pub mod pattern;
+mod placed;
 pub mod plan;
 mod read;
 mod report;
 mod resolve;
 pub mod schema;
 pub mod suggest;
+mod tool_kinds;
 mod values;
 
 use std::fs;

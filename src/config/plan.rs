@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::layers::Layer;
 use crate::secret::Secret;
-use crate::tools::Tool;
+use crate::tools::{Arguments, Tool};
 
 /// What a gateway serves and how.
 #[derive(Clone)]
@@ -200,12 +200,31 @@ pub struct ToolPlan {
     pub name: String,
     /// What it is for, for the model.
     pub description: Option<String>,
-    /// JSON Schema of its arguments.
-    pub parameters: Value,
+    /// The arguments it takes.
+    pub arguments: Arguments,
     /// Whether a person must allow each call.
     pub approval: bool,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// Most bytes of text in its output; the rest is cut.
+    pub max_output: usize,
     /// How it is run.
     pub kind: ToolKind,
+}
+
+impl ToolPlan {
+    /// A tool without arguments, with the limits that hold where the file names none.
+    pub fn new(name: &str, kind: ToolKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: None,
+            arguments: Arguments::default(),
+            approval: false,
+            timeout: Duration::from_secs(30),
+            max_output: 64 << 10,
+            kind,
+        }
+    }
 }
 
 /// How a tool is run.

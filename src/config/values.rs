@@ -286,7 +286,8 @@ impl Read for FreeTable {
     }
 }
 
-fn to_json(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Value> {
+/// A TOML value as JSON; nothing if JSON has no such number, which is noted.
+pub fn to_json(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Value> {
     Some(match value.get_ref() {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Boolean(flag) => Value::Bool(*flag),

@@ -1,7 +1,7 @@
 //! Facts: the model is told what the user wants remembered, and can save more.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chatwire_protocols::chat::{Message, Role};
@@ -13,7 +13,7 @@ use super::{Layer, Prepared};
 use crate::config::plan::{ToolKind, ToolPlan};
 use crate::frontends::facts::to_json;
 use crate::store::{Direction, Fact, FactStatus, Owner, Pending, Store, StoreError};
-use crate::tools::{Tool, ToolFuture, ToolInput, ToolOutput};
+use crate::tools::{Arguments, Speaker, Tool, ToolFuture, ToolInput, ToolOutput};
 
 /// Most facts that a model is told.
 const MOST: u32 = 100;
@@ -83,18 +83,23 @@ fn one_line(text: &str) -> String {
         .join(" ")
 }
 
+/// What `save_fact` takes: compiled once, for it is the same for everybody.
+static ARGUMENTS: LazyLock<Arguments> = LazyLock::new(|| {
+    let schema = json!({
+        "type": "object",
+        "properties": { "fact": { "type": "string", "description": "The fact, as a short sentence." } },
+        "required": ["fact"],
+        "additionalProperties": false,
+    });
+    Arguments::new(schema).unwrap_or_default()
+});
+
 fn save_fact(owner: &Owner, store: &Arc<dyn Store>) -> ToolPlan {
+    let tool = SaveFact { owner: owner.clone(), store: Arc::clone(store) };
     ToolPlan {
-        name: SAVE_FACT.to_owned(),
         description: Some(ABOUT.to_owned()),
-        parameters: json!({
-            "type": "object",
-            "properties": { "fact": { "type": "string", "description": "The fact, as a short sentence." } },
-            "required": ["fact"],
-            "additionalProperties": false,
-        }),
-        approval: false,
-        kind: ToolKind::Code(Arc::new(SaveFact { owner: owner.clone(), store: Arc::clone(store) })),
+        arguments: ARGUMENTS.clone(),
+        ..ToolPlan::new(SAVE_FACT, ToolKind::Code(Arc::new(tool)))
     }
 }
 
@@ -106,7 +111,7 @@ struct SaveFact {
 }
 
 impl Tool for SaveFact {
-    fn run(&self, input: ToolInput) -> ToolFuture {
+    fn run(&self, input: ToolInput, speaker: Speaker) -> ToolFuture {
         let text = one_line(input.arguments.get("fact").and_then(Value::as_str).unwrap_or_default());
         if text.is_empty() || text.len() > LONGEST {
             let why = format!("`fact` must be a sentence of at most {LONGEST} bytes.");
@@ -120,7 +125,10 @@ impl Tool for SaveFact {
         let (owner, store) = (self.owner.clone(), Arc::clone(&self.store));
         Box::pin(async move {
             match finish(adding, fact, &*store, &owner).await {
-                Ok(fact) => saved(&fact),
+                Ok(fact) => {
+                    speaker.data(shown(&fact)).await;
+                    ToolOutput::ok(json!({ "fact_id": fact.id, "status": fact.status.name() }))
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a fact was not saved");
                     ToolOutput::error("The fact could not be saved.")
@@ -149,10 +157,9 @@ fn new_id() -> String {
     format!("fact_{}", digits.get(digits.len() - 8..).unwrap_or(&digits))
 }
 
-fn saved(fact: &Fact) -> ToolOutput {
-    let data = Data { name: "fact".into(), id: Some(fact.id.as_str().into()), value: to_json(fact), keep: true };
-    let output = json!({ "fact_id": fact.id, "status": fact.status.name() });
-    ToolOutput { data: vec![data], ..ToolOutput::ok(output) }
+/// What the page gets of a fact.
+fn shown(fact: &Fact) -> Data {
+    Data { name: "fact".into(), id: Some(fact.id.as_str().into()), value: to_json(fact), keep: true }
 }
 
 #[cfg(test)]
@@ -187,6 +194,14 @@ mod tests {
         let told = &told(&facts)[1];
         assert!(told.len() <= ROOM + 16 && told.len() > ROOM - 300, "{}", told.len());
         assert!(told.contains("- 0000 ") && !told.contains("- 0099 "));
+    }
+
+    #[test]
+    fn a_fact_is_one_text() {
+        assert!(ARGUMENTS.check(&json!({"fact": "Likes tea"})).is_ok());
+        for wrong in [json!({}), json!({"fact": 7}), json!({"fact": "x", "more": 1})] {
+            assert!(ARGUMENTS.check(&wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

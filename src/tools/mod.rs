@@ -1,23 +1,34 @@
 //! Tools: who runs a call, and the running of those that are the gateway's.
 
+mod arguments;
+pub mod http;
+mod net;
+mod output;
 mod running;
+mod says;
+pub mod weather;
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use chatwire_protocols::chat::ToolSpec;
-use chatwire_protocols::event::{Data, Text, ToolOutcome};
+use chatwire_protocols::event::{Text, ToolOutcome};
 use serde_json::Value;
 
-pub use running::Running;
+pub use arguments::{Arguments, SchemaError};
+pub use net::Net;
+pub use running::{Heard, Running};
+pub use says::{Said, Speaker};
 
 use crate::config::plan::{ToolKind, ToolPlan};
 
 /// Code that is a tool.
 pub trait Tool: fmt::Debug + Send + Sync {
-    /// Begins a call. The future is dropped when the turn ends before it, and a panic in it is an error result.
-    fn run(&self, input: ToolInput) -> ToolFuture;
+    /// Begins a call, whose arguments fit the tool's schema. What the tool has to say before its result goes to the
+    /// speaker. The future is dropped when the turn or the tool's time ends before it, and a panic in it is an error
+    /// result.
+    fn run(&self, input: ToolInput, speaker: Speaker) -> ToolFuture;
 }
 
 /// A running call.
@@ -39,14 +50,12 @@ pub struct ToolOutput {
     pub outcome: ToolOutcome,
     /// What came out; a text for people where it did not go well.
     pub output: Value,
-    /// Data that the page gets in front of the result.
-    pub data: Vec<Data>,
 }
 
 impl ToolOutput {
     /// It went well.
     pub const fn ok(output: Value) -> Self {
-        Self { outcome: ToolOutcome::Ok, output, data: Vec::new() }
+        Self { outcome: ToolOutcome::Ok, output }
     }
 
     /// It did not go well; `why` is for the model and the page.
@@ -56,16 +65,7 @@ impl ToolOutput {
 
     /// It did not run, or not to its end.
     pub fn refused(outcome: ToolOutcome, why: impl Into<String>) -> Self {
-        Self { outcome, output: Value::String(why.into()), data: Vec::new() }
-    }
-}
-
-/// Begins a call of a tool of the gateway.
-pub fn run(tool: &ToolPlan, input: ToolInput) -> ToolFuture {
-    match &tool.kind {
-        ToolKind::Fixed(output) => Box::pin(std::future::ready(ToolOutput::ok(output.clone()))),
-        ToolKind::Code(code) => code.run(input),
-        ToolKind::Page => Box::pin(std::future::ready(ToolOutput::error("This tool runs in the page."))),
+        Self { outcome, output: Value::String(why.into()) }
     }
 }
 
@@ -73,7 +73,7 @@ pub fn run(tool: &ToolPlan, input: ToolInput) -> ToolFuture {
 #[derive(Clone, Debug, Default)]
 pub struct Toolbox {
     gateway: Vec<Arc<ToolPlan>>,
-    page: Vec<Text>,
+    page: Vec<(Text, Option<Arc<ToolPlan>>)>,
 }
 
 /// Who runs a tool.
@@ -81,8 +81,8 @@ pub struct Toolbox {
 pub enum Runner {
     /// The gateway.
     Gateway(Arc<ToolPlan>),
-    /// The page.
-    Page,
+    /// The page. What the operator says of the tool, if it is not the page's own.
+    Page(Option<Arc<ToolPlan>>),
     /// Nobody has such a tool.
     Nobody,
 }
@@ -92,12 +92,12 @@ impl Toolbox {
     /// is told; where both have one of the same name, the operator's wins.
     pub fn new(route: &[Arc<ToolPlan>], offered: &mut Vec<ToolSpec>) -> Self {
         offered.retain(|spec| !route.iter().any(|tool| tool.name == spec.name.as_str()));
-        let mut page: Vec<Text> = offered.iter().map(|spec| spec.name.clone()).collect();
+        let mut page: Vec<_> = offered.iter().map(|spec| (spec.name.clone(), None)).collect();
         let mut gateway = Vec::new();
         for tool in route {
             offered.push(spec(tool));
             match tool.kind {
-                ToolKind::Page => page.push(tool.name.as_str().into()),
+                ToolKind::Page => page.push((tool.name.as_str().into(), Some(Arc::clone(tool)))),
                 ToolKind::Fixed(_) | ToolKind::Code(_) => gateway.push(Arc::clone(tool)),
             }
         }
@@ -109,7 +109,10 @@ impl Toolbox {
         if let Some(tool) = self.gateway.iter().find(|tool| tool.name == name) {
             return Runner::Gateway(Arc::clone(tool));
         }
-        if self.page.iter().any(|tool| tool == name) { Runner::Page } else { Runner::Nobody }
+        match self.page.iter().find(|(tool, _)| tool == name) {
+            Some((_, plan)) => Runner::Page(plan.clone()),
+            None => Runner::Nobody,
+        }
     }
 }
 
@@ -117,7 +120,7 @@ fn spec(tool: &ToolPlan) -> ToolSpec {
     ToolSpec {
         name: tool.name.as_str().into(),
         description: tool.description.clone(),
-        parameters: tool.parameters.clone(),
+        parameters: tool.arguments.schema().clone(),
         strict: None,
     }
 }
@@ -128,7 +131,7 @@ mod tests {
     use serde_json::json;
 
     fn plan(name: &str, kind: ToolKind) -> Arc<ToolPlan> {
-        Arc::new(ToolPlan { name: name.into(), description: None, parameters: json!({}), approval: false, kind })
+        Arc::new(ToolPlan::new(name, kind))
     }
 
     #[test]
@@ -145,8 +148,8 @@ mod tests {
         let names: Vec<&str> = offered.iter().map(|spec| spec.name.as_str()).collect();
         assert_eq!(names, ["mine", "both", "client"]);
         assert!(matches!(toolbox.runner("both"), Runner::Gateway(_)));
-        assert!(matches!(toolbox.runner("mine"), Runner::Page));
-        assert!(matches!(toolbox.runner("client"), Runner::Page));
+        assert!(matches!(toolbox.runner("mine"), Runner::Page(None)));
+        assert!(matches!(toolbox.runner("client"), Runner::Page(Some(_))));
         assert!(matches!(toolbox.runner("other"), Runner::Nobody));
     }
 }

@@ -2,23 +2,57 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use chatwire_protocols::event::Text;
+use tokio::sync::mpsc::Receiver;
 
-use super::{ToolFuture, ToolInput, ToolOutput, run};
-use crate::config::plan::ToolPlan;
+use super::output::{Room, bound};
+use super::{Said, Speaker, ToolFuture, ToolInput, ToolOutput};
+use crate::config::plan::{ToolKind, ToolPlan};
+
+/// Something that a running call gives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// It says something.
+    Said(Said),
+    /// It is over: the last that it gives.
+    Finished(ToolOutput),
+}
 
 /// Running calls. Dropping them stops them.
 #[derive(Default)]
 pub struct Running {
-    calls: Vec<(Text, ToolFuture)>,
+    calls: Vec<Call>,
+    /// The call that is asked first: a talkative one must not silence the others.
+    next: usize,
+}
+
+struct Call {
+    id: Text,
+    state: State,
+    said: Receiver<Said>,
+    room: Room,
+    max_output: usize,
+}
+
+enum State {
+    Runs(ToolFuture),
+    Finished(ToolOutput),
 }
 
 impl Running {
     /// Begins a call.
-    pub fn start(&mut self, tool: &ToolPlan, input: ToolInput) {
-        self.calls.push((input.call.clone(), run(tool, input)));
+    pub fn start(&mut self, tool: Arc<ToolPlan>, input: ToolInput) {
+        let (speaker, said) = Speaker::new();
+        self.calls.push(Call {
+            id: input.call.clone(),
+            said,
+            room: Room::new(tool.max_output),
+            max_output: tool.max_output,
+            state: State::Runs(Box::pin(run(tool, input, speaker))),
+        });
     }
 
     /// True if none is running.
@@ -26,17 +60,16 @@ impl Running {
         self.calls.is_empty()
     }
 
-    /// The next call that finishes, with what came out.
-    pub fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<(Text, ToolOutput)> {
-        for at in 0..self.calls.len() {
-            let future = &mut self.calls[at].1;
-            let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-            let output = match polled {
-                Ok(Poll::Pending) => continue,
-                Ok(Poll::Ready(output)) => output,
-                Err(_) => ToolOutput::error("The tool failed inside."),
-            };
-            return Poll::Ready((self.calls.swap_remove(at).0, output));
+    /// The next thing that a call gives, with the call's id.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(Text, Heard)> {
+        let count = self.calls.len();
+        for offset in 0..count {
+            let at = (self.next + offset) % count;
+            let Poll::Ready(heard) = self.calls[at].poll(cx) else { continue };
+            let finished = matches!(heard, Heard::Finished(_));
+            let id = if finished { self.calls.swap_remove(at).id } else { self.calls[at].id.clone() };
+            self.next = at + 1;
+            return Poll::Ready((id, heard));
         }
         Poll::Pending
     }
@@ -47,48 +80,166 @@ impl Running {
     }
 }
 
+impl Call {
+    /// What was said comes before the result.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        if let State::Runs(future) = &mut self.state {
+            let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+            let output = match polled {
+                Ok(Poll::Pending) => None,
+                Ok(Poll::Ready(output)) => Some(bound(output, self.max_output)),
+                Err(_) => Some(ToolOutput::error("The tool failed inside.")),
+            };
+            if let Some(output) = output {
+                self.said.close();
+                self.state = State::Finished(output);
+            }
+        }
+        while let Poll::Ready(Some(said)) = self.said.poll_recv(cx) {
+            if let Some(said) = self.fit(said) {
+                return Poll::Ready(Heard::Said(said));
+            }
+        }
+        match &mut self.state {
+            State::Runs(_) => Poll::Pending,
+            State::Finished(output) => Poll::Ready(Heard::Finished(std::mem::replace(output, ToolOutput::error("")))),
+        }
+    }
+
+    fn fit(&mut self, said: Said) -> Option<Said> {
+        match said {
+            Said::Output(piece) => self.room.fit(piece).map(Said::Output),
+            Said::Progress(_) | Said::Data(_) => Some(said),
+        }
+    }
+}
+
+/// The whole of a call, within its time.
+async fn run(tool: Arc<ToolPlan>, input: ToolInput, speaker: Speaker) -> ToolOutput {
+    let running = async {
+        match &tool.kind {
+            ToolKind::Fixed(output) => ToolOutput::ok(output.clone()),
+            ToolKind::Code(code) => code.run(input, speaker).await,
+            ToolKind::Page => ToolOutput::error("This tool runs in the page."),
+        }
+    };
+    tokio::time::timeout(tool.timeout, running).await.unwrap_or_else(|_| {
+        tracing::warn!(tool = tool.name, "a tool took longer than its limit");
+        ToolOutput::error(format!("The tool took longer than {:?} and was stopped.", tool.timeout))
+    })
+}
+
 impl fmt::Debug for Running {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_list().entries(self.calls.iter().map(|(call, _)| call)).finish()
+        formatter.debug_list().entries(self.calls.iter().map(|call| &call.id)).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::task::Waker;
+    use std::time::Duration;
 
     use chatwire_protocols::event::ToolOutcome;
     use serde_json::json;
 
     use super::*;
-    use crate::config::plan::ToolKind;
     use crate::tools::Tool;
 
-    #[derive(Debug)]
-    struct Panics;
+    /// Runs a closure as a tool.
+    struct Code<F>(F);
 
-    impl Tool for Panics {
-        fn run(&self, _: ToolInput) -> ToolFuture {
-            Box::pin(async { panic!("on purpose") })
+    impl<F> fmt::Debug for Code<F> {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("Code")
         }
     }
 
-    #[test]
-    fn a_tool_that_panics_gives_an_error_result() {
-        let tool = ToolPlan {
-            name: "f".into(),
-            description: None,
-            parameters: json!({}),
-            approval: false,
-            kind: ToolKind::Code(Arc::new(Panics)),
-        };
+    impl<F: Fn(Speaker) -> ToolFuture + Send + Sync> Tool for Code<F> {
+        fn run(&self, _: ToolInput, speaker: Speaker) -> ToolFuture {
+            (self.0)(speaker)
+        }
+    }
+
+    fn tool(code: impl Fn(Speaker) -> ToolFuture + Send + Sync + 'static) -> ToolPlan {
+        ToolPlan::new("f", ToolKind::Code(Arc::new(Code(code))))
+    }
+
+    fn input(call: &str) -> ToolInput {
+        ToolInput { call: call.into(), arguments: json!({}) }
+    }
+
+    /// All that the calls give.
+    async fn all(mut running: Running) -> Vec<(String, Heard)> {
+        let mut heard = Vec::new();
+        while !running.is_empty() {
+            let (call, given) = std::future::poll_fn(|cx| running.poll_next(cx)).await;
+            heard.push((call.to_string(), given));
+        }
+        heard
+    }
+
+    async fn outcome(tool: ToolPlan) -> ToolOutput {
         let mut running = Running::default();
-        running.start(&tool, ToolInput { call: "c".into(), arguments: json!({}) });
-        let Poll::Ready((call, output)) = running.poll_finished(&mut Context::from_waker(Waker::noop())) else {
-            panic!("it has finished")
-        };
-        assert_eq!((call.as_str(), output.outcome), ("c", ToolOutcome::Error));
-        assert!(running.is_empty());
+        running.start(Arc::new(tool), input("c"));
+        match all(running).await.pop() {
+            Some((_, Heard::Finished(output))) => output,
+            other => panic!("{other:?} is no end"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tool_that_panics_gives_an_error_result() {
+        for tool in [tool(|_| panic!("on purpose")), tool(|_| Box::pin(async { panic!("on purpose") }))] {
+            assert_eq!(outcome(tool).await.outcome, ToolOutcome::Error);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tool_that_takes_too_long_gives_an_error_result() {
+        let mut slow = tool(|_| Box::pin(std::future::pending()));
+        slow.timeout = Duration::from_secs(7);
+        let output = outcome(slow).await;
+        assert_eq!(output, ToolOutput::error("The tool took longer than 7s and was stopped."));
+    }
+
+    #[tokio::test]
+    async fn an_output_is_cut_at_its_limit() {
+        let mut long = tool(|_| Box::pin(async { ToolOutput::ok(json!("123456")) }));
+        long.max_output = 4;
+        assert_eq!(outcome(long).await.output, json!("1234\n[Cut: the first 4 of 6 bytes are shown.]"));
+    }
+
+    #[tokio::test]
+    async fn a_talkative_tool_says_all_before_its_result_and_silences_nobody() {
+        let talks = tool(|speaker| {
+            Box::pin(async move {
+                for at in 0..100 {
+                    speaker.output(at.to_string()).await;
+                }
+                speaker.progress("done").await;
+                ToolOutput::ok(json!(null))
+            })
+        });
+        let mut running = Running::default();
+        running.start(Arc::new(talks), input("talks"));
+        running.start(Arc::new(ToolPlan::new("g", ToolKind::Fixed(json!(1)))), input("quick"));
+        let heard = all(running).await;
+        let place = heard.iter().position(|(call, _)| call == "quick").unwrap();
+        assert!(place <= 2, "the other was heard after {place}");
+        assert_eq!(heard.len(), 103);
+        let last = &heard[heard.len() - 2..];
+        assert_eq!(last[0].1, Heard::Said(Said::Progress("done".into())));
+        assert!(matches!(last[1].1, Heard::Finished(_)));
+    }
+
+    #[tokio::test]
+    async fn what_is_said_behind_the_result_is_lost() {
+        let (keep, kept) = std::sync::mpsc::channel();
+        let talks = tool(move |speaker| {
+            keep.send(speaker).unwrap();
+            Box::pin(async { ToolOutput::ok(json!(1)) })
+        });
+        assert_eq!(outcome(talks).await.output, json!(1));
+        kept.recv().unwrap().output("late").await;
     }
 }

@@ -30,9 +30,13 @@ impl Machine {
                 Some(true) => match (self.toolbox.runner(&call.name), arguments(&call)) {
                     (Runner::Gateway(tool), Some(arguments)) => {
                         self.order.expect_result(&call.id);
-                        runs.push(self.round.run(&call.id, tool, arguments, &mut said));
+                        // The page may have changed what it was asked about.
+                        match tool.arguments.check(&arguments) {
+                            Ok(()) => runs.push(self.round.run(&call.id, tool, arguments, &mut said)),
+                            Err(why) => self.round.settle(&call.id, ToolOutput::error(why)),
+                        }
                     }
-                    (Runner::Page, _) => self.round.wait(),
+                    (Runner::Page(_), _) => self.round.wait(),
                     (Runner::Gateway(_) | Runner::Nobody, _) => {
                         self.order.expect_result(&call.id);
                         self.round.settle(&call.id, ToolOutput::error("This call cannot be run."));

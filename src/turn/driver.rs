@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::machine::{Action, Input, Machine};
 use crate::config::plan::Model;
 use crate::server::Stop;
-use crate::tools::{Running, Toolbox};
+use crate::tools::{Heard, Running, Toolbox};
 use crate::upstream::{Alarm, Call, Upstreams};
 
 /// Most events that one poll gathers: what is ready goes out together, but never without a bound.
@@ -137,7 +137,7 @@ impl Driver {
         if out.len() == before && !self.ended() { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// One read of the provider, or one finished tool.
+    /// One read of the provider, or one thing that a tool says.
     fn advance(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<()> {
         if self.stop.turns_ended() {
             return Poll::Pending;
@@ -150,8 +150,11 @@ impl Driver {
             self.take_upstream(done, out);
             return Poll::Ready(());
         }
-        let (call, output) = std::task::ready!(self.tools.poll_finished(cx));
-        let action = self.machine.input(Input::ToolFinished { call, output }, out);
+        let input = match std::task::ready!(self.tools.poll_next(cx)) {
+            (call, Heard::Said(said)) => Input::ToolSaid { call, said },
+            (call, Heard::Finished(output)) => Input::ToolFinished { call, output },
+        };
+        let action = self.machine.input(input, out);
         self.perform(action);
         Poll::Ready(())
     }
@@ -190,7 +193,7 @@ impl Driver {
             }
             Action::Run(runs) => {
                 self.call = None;
-                runs.into_iter().for_each(|run| self.tools.start(&run.tool, run.input));
+                runs.into_iter().for_each(|run| self.tools.start(run.tool, run.input));
             }
             Action::End => {
                 self.call = None;

@@ -10,14 +10,14 @@
 use chatwire_protocols::chat::{ChatRequest, Message, Part, ToolChoice};
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::event::{
-    BlockKind, CancelledBy, Event, FileSource, Finish, FinishReason, Runs, StepEnd, Text, ToolCall, ToolKind, TurnEnd,
-    Usage, Warning,
+    BlockKind, CancelledBy, Event, FileSource, Finish, FinishReason, Runs, StepEnd, Text, ToolCall, ToolKind, ToolSays,
+    TurnEnd, Usage, Warning,
 };
 use chatwire_protocols::fold::Answer;
 use chatwire_protocols::order::Order;
 
 use super::round::{Round, ToolRun};
-use crate::tools::{Runner, ToolOutput, Toolbox};
+use crate::tools::{Runner, Said, ToolOutput, Toolbox};
 
 /// Something that has happened.
 #[derive(Debug)]
@@ -28,6 +28,13 @@ pub enum Input {
     Upstream(Event),
     /// The provider's answer is over, and its decoder has given all it had.
     UpstreamEnded,
+    /// A running tool said something.
+    ToolSaid {
+        /// The call.
+        call: Text,
+        /// What it said.
+        said: Said,
+    },
     /// A tool has finished.
     ToolFinished {
         /// The call.
@@ -103,6 +110,10 @@ impl Machine {
             Input::Start => self.start(out),
             Input::Upstream(event) => self.upstream(event, out),
             Input::UpstreamEnded => self.fail(Failure::boxed(FailureKind::Cut, "the answer has no end"), out),
+            Input::ToolSaid { call, said } => {
+                self.tool_said(call, said, out);
+                Action::Wait
+            }
             Input::ToolFinished { call, output } => {
                 self.round.finished(&call, output);
                 self.after_tools(out)
@@ -166,7 +177,7 @@ impl Machine {
         }
         match self.toolbox.runner(call.label()) {
             Runner::Gateway(_) => Runs::Gateway,
-            Runner::Page => Runs::Page,
+            Runner::Page(_) => Runs::Page,
             // Calls of a provider's own vocabulary (a local shell) are no tools that anybody offered.
             Runner::Nobody if matches!(call.kind, ToolKind::Other(_)) => Runs::Page,
             Runner::Nobody => Runs::Gateway,
@@ -202,9 +213,9 @@ impl Machine {
         let mut said = Vec::new();
         let mut runs = Vec::new();
         for tool in answer.tools().filter(|tool| tool.call.runs != Runs::Provider && tool.result.is_none()) {
-            let runner = match tool.call.runs {
-                Runs::Page => Runner::Page,
-                Runs::Gateway | Runs::Provider => self.toolbox.runner(tool.call.label()),
+            let runner = match (tool.call.runs, self.toolbox.runner(tool.call.label())) {
+                (Runs::Page, Runner::Gateway(_) | Runner::Nobody) => Runner::Page(None),
+                (_, runner) => runner,
             };
             let run = self.round.begin(&tool.call.id, tool.call.label(), tool.arguments(), runner, &mut said);
             runs.extend(run);
@@ -212,6 +223,18 @@ impl Machine {
         self.answer = answer;
         self.emit_all(said, out);
         runs
+    }
+
+    fn tool_said(&mut self, call: Text, said: Said, out: &mut Vec<Event>) {
+        if !self.round.is_running(&call) {
+            return;
+        }
+        let event = match said {
+            Said::Output(text) => Event::ToolDelta(Box::new(ToolSays { call, text })),
+            Said::Progress(text) => Event::ToolProgress(Box::new(ToolSays { call, text })),
+            Said::Data(data) => Event::Data(data),
+        };
+        self.emit(event, out);
     }
 
     /// Gives the results that are due, and goes on when all are there.

@@ -8,7 +8,7 @@ use chatwire_protocols::event::{Event, StepEnd, Text, ToolAwait, ToolResult, Wan
 use compact_str::format_compact;
 use serde_json::Value;
 
-use crate::config::plan::ToolPlan;
+use crate::config::plan::{ToolKind, ToolPlan};
 use crate::tools::{Runner, ToolInput, ToolOutput};
 
 /// A tool that must be run.
@@ -55,22 +55,22 @@ impl Round {
         let tool = match runner {
             Runner::Nobody => return self.refuse(call, &format!("There is no tool named `{name}`.")),
             Runner::Gateway(tool) => Some(tool),
-            Runner::Page => None,
+            Runner::Page(tool) => tool,
         };
         let Some(arguments) = arguments else {
             return self.refuse(call, "The arguments of this call are cut or not a JSON object. Nothing was run.");
         };
-        match tool {
-            None => {
-                self.ask(call, Wants::Output, said);
-                None
-            }
+        if let Some(Err(why)) = tool.as_ref().map(|tool| tool.arguments.check(&arguments)) {
+            return self.refuse(call, &why);
+        }
+        match tool.filter(|tool| !matches!(tool.kind, ToolKind::Page)) {
+            None => self.ask(call, Wants::Output, said),
             Some(tool) if tool.approval => {
                 self.ask(call, Wants::Approval(format_compact!("approval_{call}")), said);
-                None
             }
-            Some(tool) => Some(self.run(call, tool, arguments, said)),
+            Some(tool) => return Some(self.run(call, tool, arguments, said)),
         }
+        None
     }
 
     pub(super) fn run(&mut self, call: &Text, tool: Arc<ToolPlan>, arguments: Value, said: &mut Vec<Event>) -> ToolRun {
@@ -95,12 +95,16 @@ impl Round {
         }
     }
 
+    /// True while a call runs.
+    pub(super) fn is_running(&self, call: &Text) -> bool {
+        self.slots.iter().any(|slot| slot.call == *call && slot.result.is_none())
+    }
+
     /// The results that are due: each when all before it are there.
     pub(super) fn take_results(&mut self, out: &mut Vec<Event>) {
         while self.slots.front().is_some_and(|slot| slot.result.is_some()) {
             let Some(Slot { call, result: Some(result) }) = self.slots.pop_front() else { return };
-            let ToolOutput { outcome, output, data } = result;
-            out.extend(data.into_iter().map(|data| Event::Data(Box::new(data))));
+            let ToolOutput { outcome, output } = result;
             out.push(Event::ToolResult(Box::new(ToolResult { call, outcome, output, last: true, status: None })));
         }
     }

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use chatwire_protocols::chat::{ChatRequest, Message, Part, Role, ToolChoice, ToolSpec};
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::event::{
-    BlockId, BlockKind, CancelledBy, Event, Finish, FinishReason, Runs, StepEnd, StepStart, ToolCall, ToolKind as Kind,
-    ToolOutcome, Usage,
+    BlockId, BlockKind, CancelledBy, Data, Event, Finish, FinishReason, Runs, StepEnd, StepStart, ToolCall,
+    ToolKind as Kind, ToolOutcome, Usage,
 };
 use chatwire_protocols::order::Order;
 use serde_json::json;
 
 use super::{Action, Input, Machine, ToolRun};
 use crate::config::plan::{ToolKind, ToolPlan};
-use crate::tools::{ToolOutput, Toolbox};
+use crate::tools::{Arguments, Said, ToolOutput, Toolbox};
 
-/// A machine with the tools `quick` and `slow` of the gateway, `ask` that needs an approval, and `page` of the page.
+/// A machine with the tools `quick`, `slow` and `strict` of the gateway, `ask` that needs an approval, and `page` of
+/// the page.
 struct Turn {
     machine: Machine,
     events: Vec<Event>,
@@ -26,7 +27,7 @@ struct Turn {
 
 fn plan(name: &str, approval: bool) -> Arc<ToolPlan> {
     let kind = ToolKind::Fixed(json!(name));
-    Arc::new(ToolPlan { name: name.into(), description: None, parameters: json!({}), approval, kind })
+    Arc::new(ToolPlan { approval, ..ToolPlan::new(name, kind) })
 }
 
 impl Turn {
@@ -38,7 +39,9 @@ impl Turn {
             tool_choice: ToolChoice::Required,
             ..ChatRequest::default()
         };
-        let tools = [plan("quick", false), plan("slow", false), plan("ask", true)];
+        let mut strict = ToolPlan::new("strict", ToolKind::Fixed(json!(1)));
+        strict.arguments = Arguments::new(json!({"type": "object", "required": ["x"]})).unwrap();
+        let tools = [plan("quick", false), plan("slow", false), plan("ask", true), Arc::new(strict)];
         let toolbox = Toolbox::new(&tools, &mut chat.tools);
         let machine = Machine::new("turn".into(), chat, toolbox, max_steps);
         let mut turn = Self { machine, events: Vec::new(), running: Vec::new(), calling: false };
@@ -177,6 +180,43 @@ fn a_repeated_call_id_in_a_later_step_gets_its_own_result() {
     turn.step(&[], FinishReason::Stop);
     assert_eq!(turn.results(), ok(&["quick", "quick_2"]));
     turn.check();
+}
+
+#[test]
+fn what_a_tool_says_stands_between_its_start_and_its_result() {
+    let mut turn = Turn::new(5);
+    turn.step(&["slow", "quick"], FinishReason::ToolCalls);
+    let before = turn.events.len();
+    let data = Data { name: "x".into(), id: None, value: json!(1), keep: true };
+    for (call, said) in [
+        ("quick", Said::Output("a".into())),
+        ("slow", Said::Progress("b".into())),
+        ("nobody", Said::Output("never".into())),
+        ("quick", Said::Data(Box::new(data))),
+    ] {
+        turn.input(Input::ToolSaid { call: call.into(), said });
+    }
+    assert!(matches!(
+        &turn.events[before..],
+        [Event::ToolDelta(piece), Event::ToolProgress(line), Event::Data(_)] if piece.call == "quick" && line.call == "slow"
+    ));
+    turn.tool_finishes("quick");
+    // Its result waits for the other's, but it has had its say.
+    turn.input(Input::ToolSaid { call: "quick".into(), said: Said::Output("late".into()) });
+    assert_eq!(turn.events.len(), before + 3);
+    turn.tool_finishes("slow");
+    turn.step(&[], FinishReason::Stop);
+    turn.check();
+}
+
+#[test]
+fn a_call_whose_arguments_do_not_fit_never_runs() {
+    let mut turn = Turn::new(5);
+    turn.step(&["strict {\"y\":1}"], FinishReason::ToolCalls);
+    assert!(turn.running.is_empty() && turn.calling, "the model is asked again");
+    assert_eq!(turn.results(), [("strict".to_owned(), ToolOutcome::Error)]);
+    turn.step(&["strict {\"x\":1}"], FinishReason::ToolCalls);
+    assert_eq!(turn.running.len(), 1);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 pub use alarm::Alarm;
 pub use call::Call;
+pub use send::client;
 
 use crate::config::plan::{Plan, Source};
 use replay::Recordings;
@@ -31,8 +32,6 @@ impl Upstreams {
     /// # Errors
     /// TLS cannot be set up, or recordings cannot be read.
     pub fn new(plan: &Plan) -> io::Result<Self> {
-        // A provider installed before, by a program around the gateway, is as good.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut upstreams = Self { clients: Vec::new(), recordings: Vec::new() };
         let models =
             plan.models.values().chain(plan.routes.iter().flat_map(|route| route.models.values().chain(&route.model)));
@@ -47,7 +46,7 @@ impl Upstreams {
 
     fn add_client(&mut self, connect: Duration) -> io::Result<()> {
         if self.client(connect).is_none() {
-            self.clients.push((connect, send::client(connect).map_err(io::Error::other)?));
+            self.clients.push((connect, client(connect).map_err(io::Error::other)?));
         }
         Ok(())
     }

@@ -24,6 +24,8 @@ const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 /// # Errors
 /// TLS cannot be set up.
 pub fn client(connect: Duration) -> reqwest::Result<Client> {
+    // A provider installed before, by a program around the gateway, is as good.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Client::builder()
         .user_agent(concat!("chatwire/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(connect)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::ToolKind;
-use chatwire::tools::{Tool, ToolFuture, ToolInput};
+use chatwire::tools::{Speaker, Tool, ToolFuture, ToolInput};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -109,7 +109,7 @@ impl Drop for Guard {
 }
 
 impl Tool for Endless {
-    fn run(&self, _: ToolInput) -> ToolFuture {
+    fn run(&self, _: ToolInput, _: Speaker) -> ToolFuture {
         self.0.send("begun").unwrap();
         let guard = Guard(self.0.clone());
         Box::pin(async move {

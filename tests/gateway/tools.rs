@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use chatwire::config::plan::ToolKind;
-use chatwire::tools::{Tool, ToolFuture, ToolInput, ToolOutput};
+use chatwire::tools::{Speaker, Tool, ToolFuture, ToolInput, ToolOutput};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -28,7 +28,7 @@ fn waits() -> (oneshot::Sender<Value>, ToolKind) {
 }
 
 impl Tool for Waits {
-    fn run(&self, _: ToolInput) -> ToolFuture {
+    fn run(&self, _: ToolInput, _: Speaker) -> ToolFuture {
         let receiver = self.0.lock().unwrap().take().unwrap();
         Box::pin(async move { ToolOutput::ok(receiver.await.unwrap()) })
     }

@@ -19,7 +19,7 @@ use chatwire::config::plan::{
 use chatwire::layers::Layer;
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Long enough that only a fault reaches it.
 pub const LONG: Duration = Duration::from_secs(20);
@@ -146,8 +146,16 @@ impl Setup {
 
 /// A tool.
 pub fn tool(name: &str, kind: ToolKind) -> ToolPlan {
-    let parameters = json!({"type": "object"});
-    ToolPlan { name: name.to_owned(), description: None, parameters, approval: false, kind }
+    ToolPlan::new(name, kind)
+}
+
+/// The tool of this name in a piece of a configuration.
+pub fn configured(text: &str, name: &str, env: &dyn Fn(&str) -> Option<String>) -> ToolPlan {
+    let rest = "[providers.p]\nprotocol = \"openai-chat\"\nreplay = {}\n[models.m]\ntargets = [\"p/m\"]\n";
+    let route = format!("[[routes]]\npath = \"/\"\nprotocol = \"vercel-auto\"\nmodel = \"m\"\ntools = [\"{name}\"]");
+    let plan = chatwire::config::parse("gateway.toml", &format!("{text}\n{rest}{route}"), env);
+    let plan = plan.unwrap_or_else(|report| panic!("{report}"));
+    ToolPlan::clone(&plan.routes[0].tools[0])
 }
 
 /// A tool that always gives this.

@@ -70,6 +70,7 @@ impl Resolver<'_> {
             at: at.clone(),
             who: format!("provider `{name}`"),
             user: user.map(|(user, span)| (user.as_str(), span.clone())),
+            instead: "let another provider answer",
         };
         let protocol = file.protocol.0.as_ref().and_then(|protocol| self.protocol(protocol, Side::Provider));
         let source = self.source(file, protocol);
@@ -148,13 +149,14 @@ impl Resolver<'_> {
                 self.problem(problem.label("this asks a provider").also(replay.span.clone(), "this asks nobody"));
                 None
             }
-            (Some(url), None) => self.base_url(url),
+            (Some(url), None) => self.base_url(url).map(Source::Http),
             (None, Some(replay)) => self.replay(&replay.value),
             (None, None) => Some(Source::Http(protocol?.upstream.as_ref()?.base_url.to_owned())),
         }
     }
 
-    fn base_url(&mut self, url: &At<String>) -> Option<Source> {
+    /// Checks the address that paths are put behind.
+    pub fn base_url(&mut self, url: &At<String>) -> Option<String> {
         let wrong = |help: &str| Problem::new(url.span.clone(), "not a base URL").help(help);
         let text = url.value.trim();
         let problem = match text.parse::<Uri>() {
@@ -163,7 +165,7 @@ impl Resolver<'_> {
             Ok(uri) if !matches!(uri.scheme_str(), Some("http" | "https")) => {
                 wrong("it begins with https:// or http://, as in \"https://api.example.com/v1\"")
             }
-            Ok(uri) if has_host(&uri) => return Some(Source::Http(text.to_owned())),
+            Ok(uri) if has_host(&uri) => return Some(text.to_owned()),
             _ => wrong("write a scheme, a host and perhaps a port and a path: \"https://api.example.com/v1\""),
         };
         self.problem(problem);
@@ -181,7 +183,8 @@ impl Resolver<'_> {
         Some(Source::Replay { folder, pace: value(&replay.pace).map(|pace| pace.0) })
     }
 
-    fn header<'a>(
+    /// A header of a request that the gateway makes.
+    pub fn header<'a>(
         &mut self,
         name: &At<String>,
         value: &At<HeaderText>,

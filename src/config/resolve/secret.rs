@@ -19,6 +19,8 @@ pub struct Need<'a> {
     pub who: String,
     /// Who uses that, with the place; without one, the secret need not be there.
     pub user: Option<(&'a str, Span)>,
+    /// What to do instead of setting it.
+    pub instead: &'static str,
 }
 
 /// Largest secret in a file, in bytes.
@@ -51,7 +53,7 @@ impl Resolver<'_> {
             let title = format!("environment variable `{}` is not set", name.value);
             let problem = Problem::new(name.span.clone(), title).label(format!("{} needs it", need.who));
             let problem = problem.also(user.1.clone(), format!("{} uses {}", user.0, need.who));
-            self.problem(problem.help("set it, or let another provider answer"));
+            self.problem(problem.help(format!("set it, or {}", need.instead)));
             return None;
         };
         self.sendable(&secret, &name.span, &format!("environment variable `{}`", name.value))

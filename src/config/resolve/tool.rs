@@ -2,43 +2,75 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
+use super::http_tool::Caller;
 use super::names::Names;
-use super::{Resolver, entries, value};
-use crate::config::file::{self, Optional};
+use super::provider::Users;
+use super::{Resolver, entries, items, value};
+use crate::config::file::{self, List, Optional};
+use crate::config::placed::Placed;
 use crate::config::plan::{ToolKind, ToolPlan};
 use crate::config::read::{At, Entry, Named, Section};
-use crate::config::report::Problem;
-use crate::config::values::FreeTable;
+use crate::config::report::{Problem, Span};
+use crate::config::tool_kinds::{Http, Weather};
+use crate::tools::{Arguments, Net, weather};
 
 /// Longest name of a tool: OpenAI takes 64 characters of these, and nobody less.
 const LONGEST_NAME: usize = 64;
 
+/// Which tools are offered, each with the first route that does.
+pub fn users(routes: &List<file::Route>) -> Users<'_> {
+    let mut users = Users::new();
+    for route in items(routes) {
+        let path = route.value.path.0.as_ref().map_or("", |path| path.value.as_str());
+        for tool in items(&route.value.tools) {
+            users.entry(&tool.value).or_insert_with(|| (format!("route `{path}`"), tool.span.clone()));
+        }
+    }
+    users
+}
+
 impl Resolver<'_> {
-    pub fn tools(&mut self, file: &Optional<Named<file::Tool>>) -> Names<ToolPlan> {
+    pub fn tools(&mut self, file: &Optional<Named<file::Tool>>, users: &Users<'_>) -> Names<ToolPlan> {
         let mut names = Names::new(self.complete || file.is_some());
+        let net = Net::default();
         for entry in entries(file) {
-            let tool = self.tool(entry);
+            let tool = self.tool(entry, users.get(entry.name.value.as_str()), &net);
             // TOML has no key twice, so no name is added twice.
             let _ = names.add(&entry.name, tool.map(Arc::new));
         }
         names
     }
 
-    fn tool(&mut self, entry: &Entry<file::Tool>) -> Option<ToolPlan> {
+    fn tool(&mut self, entry: &Entry<file::Tool>, user: Option<&(String, Span)>, net: &Net) -> Option<ToolPlan> {
         self.check_tool_name(&entry.name);
         let file = entry.value.as_ref()?;
-        let parameters = match &file.parameters {
+        let arguments = match &file.parameters {
             Some(parameters) => self.parameters(parameters),
-            None => Some(json!({ "type": "object", "properties": {} })),
+            None => Some(Arguments::default()),
         };
+        let kind = self.kind(&entry.name, file)?;
+        let (mut arguments, mut description) = (arguments?, value(&file.description).cloned());
+        let kind = match kind {
+            Kind::Fixed(fixed) => ToolKind::Fixed(fixed.result.0.as_ref()?.value.0.clone()),
+            Kind::Page => ToolKind::Page,
+            Kind::Http(http) => {
+                let named = Caller { name: &entry.name.value, user, arguments: &arguments };
+                ToolKind::Code(Arc::new(self.http_tool(http, &named, net)?))
+            }
+            Kind::Weather(weather) => {
+                arguments = self.weather_arguments(file.parameters.as_ref())?;
+                description.get_or_insert_with(|| weather::DESCRIPTION.to_owned());
+                ToolKind::Code(Arc::new(self.weather_tool(weather, net)?))
+            }
+        };
+        let plan = ToolPlan::new(&entry.name.value, kind);
         Some(ToolPlan {
-            name: entry.name.value.clone(),
-            description: value(&file.description).cloned(),
-            parameters: parameters?,
+            description,
+            arguments,
             approval: value(&file.approval).copied().unwrap_or_default(),
-            kind: self.tool_kind(&entry.name, file)?,
+            timeout: value(&file.timeout).map_or(plan.timeout, |time| time.0),
+            max_output: value(&file.max_output).map_or(plan.max_output, |size| size.0),
+            ..plan
         })
     }
 
@@ -51,33 +83,50 @@ impl Resolver<'_> {
     }
 
     /// Providers take a schema only if it is one of an object.
-    fn parameters(&mut self, schema: &At<FreeTable>) -> Option<Value> {
-        let kind = schema.value.0.iter().find(|entry| entry.key.value == "type");
-        if kind.is_some_and(|kind| kind.value.value == "object") {
-            return Some(Value::Object(schema.value.to_map()));
+    fn parameters(&mut self, schema: &At<Placed>) -> Option<Arguments> {
+        let kind = schema.value.json.get("type");
+        if kind.is_none_or(|kind| kind != "object") {
+            let problem = Problem::new(schema.value.place("/type"), "the parameters of a tool are an object");
+            self.problem(problem.help("write `type = \"object\"`, and each argument under `properties`"));
+            return None;
         }
-        let span = kind.map_or(&schema.span, |kind| &kind.value.span);
-        let problem = Problem::new(span.clone(), "the parameters of a tool are an object");
-        self.problem(problem.help("write `type = \"object\"`, and each argument under `properties`"));
-        None
+        let arguments = Arguments::new(schema.value.json.clone());
+        if let Err(error) = &arguments {
+            let problem = Problem::new(schema.value.place(&error.place), "not a JSON Schema");
+            self.problem(problem.label(error.what.as_str()));
+        }
+        arguments.ok()
     }
 
-    fn tool_kind(&mut self, name: &At<String>, file: &file::Tool) -> Option<ToolKind> {
-        match (&file.fixed, &file.page) {
-            (Some(fixed), None) => Some(ToolKind::Fixed(fixed.value.result.0.as_ref()?.value.0.clone())),
-            (None, Some(_)) => Some(ToolKind::Page),
-            (Some(fixed), Some(page)) => {
-                let problem = Problem::new(page.span.clone(), format!("tool `{}` is run in two ways", name.value));
-                self.problem(problem.also(fixed.span.clone(), "the other way"));
-                None
+    /// The one way in which a tool is run.
+    fn kind<'a>(&mut self, name: &At<String>, file: &'a file::Tool) -> Option<Kind<'a>> {
+        let fixed = file.fixed.as_ref().map(|fixed| (Kind::Fixed(&fixed.value), &fixed.span));
+        let page = file.page.as_ref().map(|page| (Kind::Page, &page.span));
+        let http = file.http.as_ref().map(|http| (Kind::Http(&http.value), &http.span));
+        let weather = file.weather.as_ref().map(|weather| (Kind::Weather(&weather.value), &weather.span));
+        let mut ways = [fixed, page, http, weather].into_iter().flatten();
+        match (ways.next(), ways.next()) {
+            (Some((kind, _)), None) => return Some(kind),
+            (Some((_, one)), Some((_, other))) => {
+                let problem = Problem::new(other.clone(), format!("tool `{}` is run in two ways", name.value));
+                self.problem(problem.also(one.clone(), "the other way"));
             }
-            (None, None) if !file.is_sound() => None,
-            (None, None) => {
+            (None, _) if !file.is_sound() => {}
+            (None, _) => {
                 let title = format!("nothing says how tool `{}` is run", name.value);
                 let problem = Problem::new(name.span.clone(), title);
-                self.problem(problem.help("add `fixed = { result = … }`, or `page = {}` if the page runs it"));
-                None
+                let ways = "`http = { url = … }`, `fixed = { result = … }`, or `page = {}` if the page runs it";
+                self.problem(problem.help(format!("add {ways}")));
             }
         }
+        None
     }
+}
+
+/// How a tool is run, as the file says it.
+enum Kind<'a> {
+    Fixed(&'a file::Fixed),
+    Page,
+    Http(&'a Http),
+    Weather(&'a Weather),
 }
