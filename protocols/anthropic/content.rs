@@ -25,6 +25,21 @@ pub(super) struct Content {
     has_calls: bool,
 }
 
+/// Which text a delta continues.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    kind: PieceKind,
+    /// The block's index; without one it is the latest block.
+    index: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum PieceKind {
+    Text,
+    Thinking,
+    Input,
+}
+
 #[derive(Debug)]
 struct Open {
     index: u64,
@@ -98,27 +113,46 @@ impl Content {
         }
     }
 
-    /// A block grows.
-    pub(super) fn delta(&mut self, index: Option<u64>, raw: Raw<'_>, out: &mut Vec<Event>) -> Result<(), Box<Failure>> {
-        self.settle(true, out);
+    /// A block grows. Gives the text that it grows by, if it is text.
+    pub(super) fn delta<'a>(
+        &mut self,
+        index: Option<u64>,
+        raw: Raw<'a>,
+        out: &mut Vec<Event>,
+    ) -> Result<Option<(Piece, Raw<'a>)>, Box<Failure>> {
         let delta: Delta<'_> = raw.parse().unwrap_or_default();
         let kind = delta.kind.str().unwrap_or_default();
-        match &*kind {
-            "text_delta" => self.text(index, delta.text, out),
-            "thinking_delta" => self.thinking(index, delta.thinking, out),
-            "input_json_delta" => self.input(index, delta.partial_json, out),
-            "signature_delta" => {
-                self.signature(index, delta.signature, out);
-                Ok(())
-            }
-            "citations_delta" => {
-                self.citation(index, delta.citation, out);
-                Ok(())
-            }
+        let (kind, text) = match &*kind {
+            "text_delta" => (PieceKind::Text, delta.text),
+            "thinking_delta" => (PieceKind::Thinking, delta.thinking),
+            "input_json_delta" => (PieceKind::Input, delta.partial_json),
             kind => {
-                self.keep(index, kind, raw);
-                Ok(())
+                self.settle(true, out);
+                self.remark(index, kind, &delta, raw, out);
+                return Ok(None);
             }
+        };
+        let piece = Piece { kind, index };
+        self.grow(piece, text, out)?;
+        Ok(Some((piece, text)))
+    }
+
+    /// A block grows by text.
+    pub(super) fn grow(&mut self, piece: Piece, text: Raw<'_>, out: &mut Vec<Event>) -> Result<(), Box<Failure>> {
+        self.settle(true, out);
+        match piece.kind {
+            PieceKind::Text => self.text(piece.index, text, out),
+            PieceKind::Thinking => self.thinking(piece.index, text, out),
+            PieceKind::Input => self.input(piece.index, text, out),
+        }
+    }
+
+    /// Something is said of a block that is not its text.
+    fn remark(&mut self, index: Option<u64>, kind: &str, delta: &Delta<'_>, raw: Raw<'_>, out: &mut Vec<Event>) {
+        match kind {
+            "signature_delta" => self.signature(index, delta.signature, out),
+            "citations_delta" => self.citation(index, delta.citation, out),
+            kind => self.keep(index, kind, raw),
         }
     }
 

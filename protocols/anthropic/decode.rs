@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::content::Content;
+use super::content::{Content, Piece as Said};
 use super::wire::{Line, Message, MessageDelta, StopDetails};
 use crate::error::{Failure, FailureKind};
 use crate::event::{Event, Finish, FinishReason, StepEnd, Text, Usage, Warning};
 use crate::failure;
 use crate::order::first_step;
 use crate::protocol::{DecodeContext, Decoder, Progress};
+use crate::wire::alike::Alike;
 use crate::wire::json::Raw;
 use crate::wire::sse::{Piece, Reader, excerpt};
 
@@ -61,6 +62,7 @@ impl Decoder for StreamDecoder {
 #[derive(Debug)]
 struct Step {
     content: Content,
+    alike: Alike<Said>,
     explain: bool,
     response: Option<Text>,
     model: Option<Text>,
@@ -85,6 +87,7 @@ impl Step {
     fn new(context: &DecodeContext, explain: bool) -> Self {
         Self {
             content: Content::new(context),
+            alike: Alike::default(),
             explain,
             response: None,
             model: None,
@@ -113,6 +116,10 @@ impl Step {
     }
 
     fn event(&mut self, name: &str, data: &str, terminated: bool, out: &mut Vec<Event>) -> Result<(), Box<Failure>> {
+        if let Some((said, text)) = self.alike.read(name, data) {
+            return self.content.grow(said, text, out);
+        }
+        self.alike.forget();
         if is_heartbeat(name, data) {
             return Ok(());
         }
@@ -132,7 +139,11 @@ impl Step {
         match kind.as_deref().unwrap_or(name) {
             "content_block_delta" => {
                 self.start(out);
-                self.content.delta(line.index.count(), line.delta, out)
+                let said = self.content.delta(line.index.count(), line.delta, out)?;
+                if let Some((said, text)) = said {
+                    self.alike.learn(name, data, said, text, &[]);
+                }
+                Ok(())
             }
             "content_block_start" => {
                 self.start(out);

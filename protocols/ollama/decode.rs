@@ -11,6 +11,7 @@ use crate::event::{
 use crate::failure;
 use crate::order::first_step;
 use crate::protocol::{DecodeContext, Decoder, Progress};
+use crate::wire::alike::Alike;
 use crate::wire::json::{Carry, Escaped, Raw};
 use crate::wire::ndjson::Reader;
 use crate::wire::sse::{excerpt, too_long};
@@ -62,6 +63,7 @@ impl Decoder for StreamDecoder {
 #[derive(Debug)]
 struct Step {
     blocks: Blocks,
+    alike: Alike<Voice>,
     current: Option<(Voice, BlockId)>,
     think: Option<ThinkSplit>,
     carry: Carry,
@@ -82,6 +84,7 @@ impl Step {
     fn new(context: &DecodeContext, think: Option<ThinkSplit>, context_size: Option<u64>) -> Self {
         Self {
             blocks: Blocks::new(context),
+            alike: Alike::default(),
             current: None,
             think,
             carry: Carry::default(),
@@ -100,7 +103,10 @@ impl Step {
         if self.ended {
             return;
         }
-        let result = if self.document.is_empty() {
+        let result = if let Some((voice, text)) = self.alike.read("", text) {
+            self.hear(voice, text, out)
+        } else if self.document.is_empty() {
+            self.alike.forget();
             match serde_json::from_str::<Line<'_>>(text) {
                 Ok(line) => self.read(&line, text, out),
                 Err(error) if error.is_eof() && !self.seen => self.keep(text),
@@ -168,11 +174,10 @@ impl Step {
             return Err(Box::new(failure::from_value(&value, None)));
         }
         if let Some(message) = line.message.parse::<Message<'_>>() {
-            if let Some(piece) = piece(message.thinking) {
-                self.say(Voice::Reasoning, piece, out)?;
-            }
-            if let Some(piece) = piece(message.content) {
-                self.content(piece, out)?;
+            self.hear(Voice::Reasoning, message.thinking, out)?;
+            self.hear(Voice::Text, message.content, out)?;
+            if let Some((voice, piece)) = only_text(line, &message) {
+                self.alike.learn("", text, voice, piece, &[line.created_at]);
             }
             if message.tool_calls.is_array() {
                 for call in message.tool_calls.parse::<Vec<Raw<'_>>>().unwrap_or_default() {
@@ -190,6 +195,14 @@ impl Step {
         if !self.started {
             self.started = true;
             out.push(first_step(None, self.model.clone()));
+        }
+    }
+
+    fn hear(&mut self, voice: Voice, text: Raw<'_>, out: &mut Vec<Event>) -> Result<(), Box<Failure>> {
+        match (voice, piece(text)) {
+            (Voice::Reasoning, Some(piece)) => self.say(Voice::Reasoning, piece, out),
+            (Voice::Text, Some(piece)) => self.content(piece, out),
+            (_, None) => Ok(()),
         }
     }
 
@@ -302,6 +315,18 @@ impl Step {
         self.carry.flush(&mut rest);
         think.push(&rest, &mut |voice, piece| self.say_plain(voice, piece, out))?;
         think.finish(&mut |voice, piece| self.say_plain(voice, piece, out))
+    }
+}
+
+/// The text of a line that says nothing else, and whose it is.
+fn only_text<'a>(line: &Line<'_>, message: &Message<'a>) -> Option<(Voice, Raw<'a>)> {
+    if line.done.get() == "true" || message.tool_calls.is_array() {
+        return None;
+    }
+    match (piece(message.thinking), piece(message.content)) {
+        (Some(_), None) => Some((Voice::Reasoning, message.thinking)),
+        (None, Some(_)) => Some((Voice::Text, message.content)),
+        _ => None,
     }
 }
 

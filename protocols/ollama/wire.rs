@@ -12,6 +12,8 @@ pub(super) struct Line<'a> {
     #[serde(borrow)]
     pub(super) model: Raw<'a>,
     #[serde(borrow)]
+    pub(super) created_at: Raw<'a>,
+    #[serde(borrow)]
     pub(super) message: Raw<'a>,
     #[serde(borrow)]
     pub(super) done: Raw<'a>,

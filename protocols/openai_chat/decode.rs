@@ -3,8 +3,8 @@
 //! One tolerant decoder for all servers (upstream notes 2.2 to 2.6): this file knows the stream as a whole: what is
 //! an event, what is an error, and how it ends. What one delta says is [`Spoken`]'s.
 
+use super::plain;
 use super::quirks::ThinkTags;
-use super::repeat::Repeat;
 use super::spoken::Spoken;
 use super::usage;
 use super::wire::{Choice, Chunk, Groq, read};
@@ -13,6 +13,7 @@ use crate::event::{Event, Finish, FinishReason, StepEnd, Text, Usage};
 use crate::failure;
 use crate::order::first_step;
 use crate::protocol::{DecodeContext, Decoder, Progress};
+use crate::wire::alike::Alike;
 use crate::wire::json::Raw;
 use crate::wire::sse::{Piece, Reader, excerpt};
 
@@ -67,7 +68,8 @@ impl Decoder for ChatDecoder {
 #[derive(Default)]
 struct Answer {
     spoken: Spoken,
-    repeat: Repeat,
+    /// True for reasoning, false for content.
+    alike: Alike<bool>,
     begun: bool,
     ended: bool,
     /// Any data has come at all, readable or not.
@@ -102,9 +104,10 @@ impl Answer {
 
     fn event(&mut self, name: &str, data: &str, terminated: bool, out: &mut Vec<Event>) -> Outcome {
         let data = data.trim();
-        if let Some(repeated) = self.repeat.read(data) {
-            return self.spoken.text(repeated.reasoning, repeated.text, out);
+        if let Some((reasoning, text)) = self.alike.read(name, data) {
+            return self.spoken.text(reasoning, text, out);
         }
+        self.alike.forget();
         match data.as_bytes() {
             b"[DONE]" => {
                 self.done(out);
@@ -112,7 +115,9 @@ impl Answer {
             }
             [b'{', ..] => match serde_json::from_str(data) {
                 Ok(chunk) => {
-                    self.repeat.learn(data, &chunk);
+                    if let Some((reasoning, text)) = plain::only_text(&chunk) {
+                        self.alike.learn(name, data, reasoning, text, &[chunk.obfuscation, chunk.p]);
+                    }
                     self.chunk(&chunk, data, name, out)
                 }
                 Err(error) => self.unreadable(terminated, not_json(data, &error), out),

@@ -5,13 +5,14 @@
 
 use serde_json::Value;
 
-use super::items::{Family, Items, difference};
+use super::items::{Family, Items, Place, difference};
 use super::text::{Channel, Done};
 use super::wire;
 use crate::error::{Failure, FailureKind};
 use crate::event::{Event, Finish, FinishReason, StepEnd, Text, Usage};
 use crate::order::first_step;
 use crate::protocol::{DecodeContext, Decoder, Progress};
+use crate::wire::alike::Alike;
 use crate::wire::json::Raw;
 use crate::wire::sse::{Piece, Reader, excerpt};
 
@@ -61,6 +62,7 @@ impl Decoder for ResponsesDecoder {
 /// What has been read of the response.
 struct Answer {
     items: Items,
+    alike: Alike<Place>,
     response: Option<Text>,
     model: Option<Text>,
     started: bool,
@@ -75,6 +77,7 @@ impl Answer {
     fn new(context: &DecodeContext) -> Self {
         Self {
             items: Items::new(context),
+            alike: Alike::default(),
             response: None,
             model: None,
             started: false,
@@ -100,6 +103,10 @@ impl Answer {
     }
 
     fn event(&mut self, name: &str, data: &str, terminated: bool, out: &mut Vec<Event>) -> Done {
+        if let Some((place, text)) = self.alike.read(name, data) {
+            return self.items.text(place, text, out);
+        }
+        self.alike.forget();
         if data == "[DONE]" {
             return self.sentinel(out);
         }
@@ -108,10 +115,16 @@ impl Answer {
             return Ok(());
         }
         match serde_json::from_str::<wire::Event<'_>>(data) {
-            Ok(event) => match event.kind.str() {
-                Some(kind) => self.dispatch(&kind, &event, data, out),
-                None => self.dispatch(name, &event, data, out),
-            },
+            Ok(event) => {
+                let kind = event.kind.str();
+                let kind = kind.as_deref().unwrap_or(name);
+                self.dispatch(kind, &event, data, out)?;
+                if let Some(channel) = channel(kind).filter(|_| self.failure.is_none()) {
+                    let free = [event.sequence_number, event.obfuscation];
+                    self.alike.learn(name, data, Place::of(&event, channel), event.delta, &free);
+                }
+                Ok(())
+            }
             Err(_) if !terminated => Ok(()),
             Err(error) => Err(Failure::boxed(
                 FailureKind::Malformed,
@@ -151,11 +164,10 @@ impl Answer {
 
     fn content(&mut self, kind: &str, event: &wire::Event<'_>, out: &mut Vec<Event>) -> Done {
         let (items, none) = (&mut self.items, Raw::default());
+        if let Some(channel) = channel(kind) {
+            return items.text(Place::of(event, channel), event.delta, out);
+        }
         match kind {
-            "response.output_text.delta" => items.text(event, Channel::Text, out),
-            "response.reasoning_summary_text.delta" => items.text(event, Channel::Summary, out),
-            "response.reasoning_text.delta" => items.text(event, Channel::Thought, out),
-            "response.refusal.delta" => items.text(event, Channel::Refusal, out),
             "response.function_call_arguments.delta" => items.input(event, Family::Call, false, out),
             "response.custom_tool_call_input.delta" => items.input(event, Family::Call, true, out),
             "response.mcp_call_arguments.delta" | "response.code_interpreter_call_code.delta" => {
@@ -317,6 +329,17 @@ impl Answer {
             self.started = true;
             out.push(first_step(self.response.clone(), self.model.clone()));
         }
+    }
+}
+
+/// The channel that an event continues.
+fn channel(kind: &str) -> Option<Channel> {
+    match kind {
+        "response.output_text.delta" => Some(Channel::Text),
+        "response.reasoning_summary_text.delta" => Some(Channel::Summary),
+        "response.reasoning_text.delta" => Some(Channel::Thought),
+        "response.refusal.delta" => Some(Channel::Refusal),
+        _ => None,
     }
 }
 

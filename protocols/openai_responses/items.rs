@@ -25,6 +25,22 @@ pub(super) enum Family {
     Hosted,
 }
 
+/// Which text an event continues.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The item's `output_index`; without one it is the latest item.
+    output: Option<u64>,
+    channel: Channel,
+    part: u32,
+}
+
+impl Place {
+    /// The place that an event names.
+    pub(super) fn of(event: &wire::Event<'_>, channel: Channel) -> Self {
+        Self { output: event.output_index.count(), channel, part: part_index(event, channel) }
+    }
+}
+
 #[derive(Debug)]
 struct Item {
     index: u32,
@@ -109,7 +125,7 @@ impl Items {
     /// An item is complete.
     pub(super) fn done(&mut self, event: &wire::Event<'_>, out: &mut Vec<Event>) -> Done {
         let Some(item) = event.item.parse::<wire::Item<'_>>() else { return Ok(()) };
-        let index = self.index(event);
+        let index = self.index(event.output_index.count());
         let at = match self.find(index, family(&item)) {
             Some(at) => at,
             None => self.create(index, &item, event.item, out)?,
@@ -166,11 +182,12 @@ impl Items {
     }
 
     /// A piece of a text.
-    pub(super) fn text(&mut self, event: &wire::Event<'_>, channel: Channel, out: &mut Vec<Event>) -> Done {
-        let at = self.item(event, family_of(channel), out)?;
+    pub(super) fn text(&mut self, place: Place, piece: Raw<'_>, out: &mut Vec<Event>) -> Done {
+        let Place { output, channel, part } = place;
+        let at = self.item(output, family_of(channel), out)?;
         let (parts, blocks) = self.parts(at);
         let Some(parts) = parts else { return Ok(()) };
-        parts.delta(channel, part_index(event, channel), event.delta, blocks, out)?;
+        parts.delta(channel, part, piece, blocks, out)?;
         self.bound(at)
     }
 
@@ -183,7 +200,7 @@ impl Items {
         annotations: Raw<'_>,
         out: &mut Vec<Event>,
     ) -> Done {
-        let at = self.item(event, family_of(channel), out)?;
+        let at = self.item(event.output_index.count(), family_of(channel), out)?;
         let (parts, blocks) = self.parts(at);
         let Some(parts) = parts else { return Ok(()) };
         let index = part_index(event, channel);
@@ -197,7 +214,7 @@ impl Items {
     /// A citation.
     pub(super) fn cite(&mut self, event: &wire::Event<'_>, out: &mut Vec<Event>) -> Done {
         let Some(citation) = wire::citation(event.annotation) else { return Ok(()) };
-        let at = self.item(event, Family::Message, out)?;
+        let at = self.item(event.output_index.count(), Family::Message, out)?;
         let (parts, blocks) = self.parts(at);
         let Some(parts) = parts else { return Ok(()) };
         parts.cite(part_index(event, Channel::Text), citation, blocks, out)?;
@@ -239,7 +256,7 @@ impl Items {
 
     /// A provider-run call says how far it is.
     pub(super) fn progress(&self, event: &wire::Event<'_>, state: &str, out: &mut Vec<Event>) {
-        let at = self.find(self.index(event), Family::Hosted);
+        let at = self.find(self.index(event.output_index.count()), Family::Hosted);
         if let Some(Item { body: Body::Hosted(hosted), done: false, .. }) = at.and_then(|at| self.list.get(at)) {
             hosted.progress(state, &self.blocks, out);
         }
@@ -247,8 +264,8 @@ impl Items {
 }
 
 impl Items {
-    fn index(&self, event: &wire::Event<'_>) -> u32 {
-        event.output_index.count().map_or_else(|| self.list.last().map_or(0, |item| item.index), |index| index as u32)
+    fn index(&self, output: Option<u64>) -> u32 {
+        output.map_or_else(|| self.list.last().map_or(0, |item| item.index), |index| index as u32)
     }
 
     fn find(&self, index: u32, family: Family) -> Option<usize> {
@@ -264,8 +281,8 @@ impl Items {
     }
 
     /// The text item that an event speaks of, made if it is new.
-    fn item(&mut self, event: &wire::Event<'_>, family: Family, out: &mut Vec<Event>) -> Result<usize, Box<Failure>> {
-        let index = self.index(event);
+    fn item(&mut self, output: Option<u64>, family: Family, out: &mut Vec<Event>) -> Result<usize, Box<Failure>> {
+        let index = self.index(output);
         match self.find(index, family) {
             Some(at) => Ok(at),
             None => {
@@ -283,7 +300,7 @@ impl Items {
         custom: bool,
         out: &mut Vec<Event>,
     ) -> Result<Option<usize>, Box<Failure>> {
-        let index = self.index(event);
+        let index = self.index(event.output_index.count());
         let known = self.find(index, family);
         if known.is_some() || family != Family::Call {
             return Ok(known);

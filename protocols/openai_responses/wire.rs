@@ -15,6 +15,8 @@ pub(super) struct Event<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Raw<'a>,
     #[serde(borrow)]
+    pub sequence_number: Raw<'a>,
+    #[serde(borrow)]
     pub output_index: Raw<'a>,
     #[serde(borrow)]
     pub content_index: Raw<'a>,
@@ -42,6 +44,9 @@ pub(super) struct Event<'a> {
     pub response: Raw<'a>,
     #[serde(borrow)]
     pub error: Raw<'a>,
+    /// Padding against traffic analysis.
+    #[serde(borrow)]
+    pub obfuscation: Raw<'a>,
 }
 
 /// The `response` object.

@@ -1,5 +1,6 @@
 //! What several protocols share below the level of events: framing and JSON text.
 
+pub(crate) mod alike;
 pub mod base64;
 pub mod body;
 pub mod json;

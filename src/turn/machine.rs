@@ -181,9 +181,17 @@ impl Machine {
         self.usage.raw = raw;
         let reason = end.finish.reason;
         self.round = Round::of_step(end);
-        if matches!(reason, FinishReason::Length | FinishReason::ContentFilter | FinishReason::Error) {
-            self.close_step(out);
-            return self.complete(out);
+        match reason {
+            FinishReason::Length | FinishReason::ContentFilter => {
+                self.close_step(out);
+                return self.complete(out);
+            }
+            // A broken answer never looks finished, also where the provider has no more than a word for what broke.
+            FinishReason::Error => {
+                self.close_step(out);
+                return self.fail(Failure::boxed(FailureKind::Server, "the provider ended its answer as failed"), out);
+            }
+            FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Pause | FinishReason::Other => {}
         }
         let runs = self.begin_calls(out);
         if runs.is_empty() { self.after_tools(out) } else { Action::Run(runs) }

@@ -191,6 +191,14 @@ fn calls_of_a_cut_or_filtered_step_do_not_run() {
 }
 
 #[test]
+fn an_answer_that_the_provider_calls_failed_never_looks_finished() {
+    let mut turn = Turn::new(5);
+    turn.step(&[], FinishReason::Error);
+    assert!(matches!(turn.events.last(), Some(Event::Failed(failure)) if failure.kind == FailureKind::Server));
+    turn.check();
+}
+
+#[test]
 fn running_tools_are_interrupted_when_somebody_stops_the_turn() {
     let mut turn = Turn::new(5);
     turn.step(&["quick", "slow"], FinishReason::ToolCalls);
