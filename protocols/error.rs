@@ -133,8 +133,7 @@ impl FailureKind {
     /// gateway, not the caller's fault.
     pub const fn status(self) -> u16 {
         match self {
-            Self::BadRequest | Self::ContentFilter => 400,
-            Self::ContextLength => 413,
+            Self::BadRequest | Self::ContentFilter | Self::ContextLength => 400,
             Self::NotFound => 404,
             Self::RateLimit => 429,
             Self::Internal => 500,

@@ -10,7 +10,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::BodyExt as _;
 use reqwest::{Client, Request};
 
-use crate::upstream::client;
+use crate::upstream::{KEPT, client};
 
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -81,7 +81,7 @@ impl Net {
 
     fn client(&self) -> Result<&Client, NetError> {
         if self.client.get().is_none() {
-            let made = client(CONNECT).map_err(|error| {
+            let made = client(CONNECT, KEPT).map_err(|error| {
                 tracing::error!(%error, "tools have no client");
                 NetError::Unreachable
             })?;

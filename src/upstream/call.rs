@@ -143,10 +143,10 @@ impl Call {
         self.alarm.set(Instant::now() + provider.timeouts.first_byte);
         self.state = State::Opening(match &provider.source {
             Source::Http(_) => {
-                let Some(client) = self.upstreams.client(provider.timeouts.connect) else {
+                let Some(clients) = self.upstreams.clients(provider.timeouts.connect) else {
                     return Err(Failure::boxed(FailureKind::Internal, "the provider has no client"));
                 };
-                Box::pin(send::send(client.clone(), Arc::clone(provider), request))
+                Box::pin(send::send(clients.clone(), Arc::clone(provider), request))
             }
             Source::Replay { folder, pace } => {
                 let Some(recordings) = self.upstreams.recordings_of(folder.as_ref()) else {

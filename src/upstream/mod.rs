@@ -14,15 +14,16 @@ use std::time::Duration;
 
 pub use alarm::Alarm;
 pub use call::Call;
-pub use send::client;
+pub use send::{KEPT, client};
 
 use crate::config::plan::{Plan, Source};
 use replay::Recordings;
+use send::Clients;
 
 /// What all calls share: pooled connections, and recordings for providers that are replayed.
 pub struct Upstreams {
-    /// A client for each connect timeout that the plan has: usually one.
-    clients: Vec<(Duration, reqwest::Client)>,
+    /// Clients for each connect timeout that the plan has: usually one.
+    clients: Vec<(Duration, Clients)>,
     recordings: Vec<(Option<PathBuf>, Arc<Recordings>)>,
 }
 
@@ -37,16 +38,16 @@ impl Upstreams {
             plan.models.values().chain(plan.routes.iter().flat_map(|route| route.models.values().chain(&route.model)));
         for target in models.flat_map(|model| &model.targets) {
             match &target.provider.source {
-                Source::Http(_) => upstreams.add_client(target.provider.timeouts.connect)?,
+                Source::Http(_) => upstreams.add_clients(target.provider.timeouts.connect)?,
                 Source::Replay { folder, .. } => upstreams.add_recordings(folder.as_ref())?,
             }
         }
         Ok(upstreams)
     }
 
-    fn add_client(&mut self, connect: Duration) -> io::Result<()> {
-        if self.client(connect).is_none() {
-            self.clients.push((connect, client(connect).map_err(io::Error::other)?));
+    fn add_clients(&mut self, connect: Duration) -> io::Result<()> {
+        if self.clients(connect).is_none() {
+            self.clients.push((connect, Clients::new(connect).map_err(io::Error::other)?));
         }
         Ok(())
     }
@@ -59,8 +60,8 @@ impl Upstreams {
         Ok(())
     }
 
-    fn client(&self, connect: Duration) -> Option<&reqwest::Client> {
-        self.clients.iter().find(|(timeout, _)| *timeout == connect).map(|(_, client)| client)
+    fn clients(&self, connect: Duration) -> Option<&Clients> {
+        self.clients.iter().find(|(timeout, _)| *timeout == connect).map(|(_, clients)| clients)
     }
 
     fn recordings_of(&self, folder: Option<&PathBuf>) -> Option<&Arc<Recordings>> {

@@ -19,18 +19,51 @@ use crate::config::plan::Provider;
 const ERROR_BODY: usize = 64 << 10;
 const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
-/// A client whose connections are made within `connect`.
+/// Most connections to one server that are kept for the next request.
+pub const KEPT: usize = 64;
+
+/// What requests are sent with.
+#[derive(Clone)]
+pub struct Clients {
+    /// Keeps connections for the next request.
+    pooled: Client,
+    /// Makes a new connection for every request.
+    fresh: Client,
+}
+
+impl Clients {
+    /// Clients whose connections are made within `connect`.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn new(connect: Duration) -> reqwest::Result<Self> {
+        Ok(Self { pooled: client(connect, KEPT)?, fresh: client(connect, 0)? })
+    }
+
+    /// Sends a request, and once more on a connection of its own where the first was lost before an answer began:
+    /// providers often close a connection that they have kept just when it is taken, and where one is dead, the
+    /// others often are too.
+    async fn execute(&self, request: Request) -> reqwest::Result<reqwest::Response> {
+        let again = request.try_clone();
+        match (self.pooled.execute(request).await, again) {
+            (Err(error), Some(again)) if failure::was_lost(&error) => self.fresh.execute(again).await,
+            (result, _) => result,
+        }
+    }
+}
+
+/// A client whose connections are made within `connect`, and which keeps so many to one server.
 ///
 /// # Errors
 /// TLS cannot be set up.
-pub fn client(connect: Duration) -> reqwest::Result<Client> {
+pub fn client(connect: Duration, kept: usize) -> reqwest::Result<Client> {
     // A provider installed before, by a program around the gateway, is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Client::builder()
         .user_agent(concat!("chatwire/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(connect)
         .redirect(Policy::none())
-        .pool_max_idle_per_host(64)
+        .pool_max_idle_per_host(kept)
         .tcp_nodelay(true)
         .http2_adaptive_window(true)
         .http2_keep_alive_interval(Duration::from_secs(20))
@@ -43,12 +76,12 @@ pub fn client(connect: Duration) -> reqwest::Result<Client> {
 /// # Errors
 /// No answer, a redirect, an encoded body, or an error status: as the provider's protocol reads it.
 pub async fn send(
-    client: Client,
+    clients: Clients,
     provider: Arc<Provider>,
     request: UpstreamRequest,
 ) -> Result<AnswerBody, Box<Failure>> {
     let request = http_request(&provider, request)?;
-    let response = execute(&client, request).await.map_err(|error| failure::of_request(&error))?;
+    let response = clients.execute(request).await.map_err(|error| failure::of_request(&error))?;
     let (head, body) = http::Response::<reqwest::Body>::from(response).into_parts();
     if head.status.is_redirection() {
         let message = format!("the provider redirects (status {}), which is not followed", head.status.as_u16());
@@ -69,16 +102,6 @@ pub async fn send(
         return Err(Failure::boxed(FailureKind::Malformed, message));
     }
     Ok(AnswerBody::Http(Box::new(body)))
-}
-
-/// Sends a request, and once more where the connection was lost before an answer began: pooled connections are often
-/// closed by the provider just when they are taken.
-async fn execute(client: &Client, request: Request) -> reqwest::Result<reqwest::Response> {
-    let again = request.try_clone();
-    match (client.execute(request).await, again) {
-        (Err(error), Some(again)) if failure::was_lost(&error) => client.execute(again).await,
-        (result, _) => result,
-    }
 }
 
 fn http_request(provider: &Provider, request: UpstreamRequest) -> Result<Request, Box<Failure>> {

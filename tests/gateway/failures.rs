@@ -1,5 +1,6 @@
 //! The provider fails: a plain error before the stream, one error frame in it, the next target where that can help.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::json;
@@ -53,6 +54,30 @@ async fn a_provider_that_is_not_there_is_a_bad_gateway() {
     let answer = asked_once(Setup::new(&[nobody().await])).await.answer().await;
     assert_eq!((answer.status, answer.json()["refused"].as_str()), (502, Some("connect")));
     leaks_nothing(&answer);
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_made_anew_and_no_other_kept_one_is_tried() {
+    let fake = Fake::start().await;
+    let gateway = Setup::new(&[fake.addr]).start().await;
+    let body = json!({"user": "hi"});
+    let pages = [Page::post(gateway.addr, &body).await, Page::post(gateway.addr, &body).await];
+    let mut kept = [fake.asked().await, fake.asked().await];
+    for asked in &mut kept {
+        asked.answer_and_stay("text a\nfinish stop\n").await;
+    }
+    for page in pages {
+        assert_eq!(page.answer().await.status, 200);
+    }
+    let page = Page::post(gateway.addr, &body).await;
+    let [first, second] = kept;
+    let (mut first, mut second) = (pin!(first.again()), pin!(second.again()));
+    drop(tokio::select! {
+        lost = &mut first => lost,
+        lost = &mut second => lost,
+    });
+    fake.asked().await.answer("text b\nfinish stop\n").await;
+    assert_eq!(page.answer().await.text(), "b");
 }
 
 #[tokio::test]

@@ -34,7 +34,13 @@ impl Fake {
     }
 
     async fn accept(&self) -> Asked {
-        let (mut socket, _) = self.listener.accept().await.unwrap();
+        let (socket, _) = self.listener.accept().await.unwrap();
+        Asked::read(socket).await
+    }
+}
+
+impl Asked {
+    async fn read(mut socket: TcpStream) -> Self {
         let mut bytes = Vec::new();
         let end = loop {
             if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -50,11 +56,14 @@ impl Fake {
             assert_ne!(socket.read_buf(&mut bytes).await.unwrap(), 0, "the body is whole");
         }
         let body = if length == 0 { Value::Null } else { serde_json::from_slice(&bytes[end..]).unwrap() };
-        Asked { socket, head, body }
+        Self { socket, head, body }
     }
-}
 
-impl Asked {
+    /// The next request on the same connection.
+    pub async fn again(self) -> Self {
+        tokio::time::timeout(LONG, Self::read(self.socket)).await.expect("a request comes")
+    }
+
     /// Writes these bytes.
     pub async fn raw(&mut self, text: &str) {
         self.socket.write_all(text.as_bytes()).await.unwrap();
@@ -86,6 +95,13 @@ impl Asked {
         self.begin().await;
         self.send(text).await;
         self.end().await;
+    }
+
+    /// Answers with all of this and keeps the connection.
+    pub async fn answer_and_stay(&mut self, text: &str) {
+        self.begin().await;
+        self.send(text).await;
+        self.raw("0\r\n\r\n").await;
     }
 
     /// Answers with an error status.
