@@ -1,5 +1,7 @@
 //! Stopping.
 
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use chatwire::server::run;
@@ -13,6 +15,7 @@ async fn in_the_middle(drain: Duration) -> (Gateway, crate::support::fake::Asked
     let fake = Fake::start().await;
     let mut setup = Setup::new(&[fake.addr]);
     setup.server.drain = drain;
+    setup.server.listen = own_address();
     let gateway = setup.start().await;
     let mut page = Page::post(gateway.addr, &json!({"user": "hi"})).await;
     let mut asked = fake.asked().await;
@@ -20,6 +23,14 @@ async fn in_the_middle(drain: Duration) -> (Gateway, crate::support::fake::Asked
     asked.send("text one\n").await;
     page.until("one").await;
     (gateway, asked, page)
+}
+
+/// An address that no other test takes, so that nobody else listens on a port that has become free. Only Linux has
+/// more than one loopback address without asking.
+fn own_address() -> SocketAddr {
+    static LAST: AtomicU8 = AtomicU8::new(0);
+    let last = if cfg!(target_os = "linux") { LAST.fetch_add(1, Ordering::Relaxed) + 2 } else { 1 };
+    SocketAddr::from(([127, 0, if last == 1 { 0 } else { 1 }, last], 0))
 }
 
 async fn ended(gateway: Gateway) {
