@@ -5,7 +5,7 @@
 //! the order of keys survive (corner case 98), and nothing at all where the text is cut or no object (corner cases
 //! 86 to 88), for such a call must not look as if it could be run.
 
-use crate::event::{BlockId, Runs, ToolCall, ToolKind};
+use crate::event::{BlockId, BlockKind, Runs, ToolCall, ToolKind};
 use crate::wire::json::Arguments;
 
 /// What a page reads as the result of a call whose arguments cannot be used.
@@ -20,6 +20,39 @@ struct OpenCall {
     block: BlockId,
     call: ToolCall,
     text: String,
+}
+
+/// The open blocks of a dialect that shows text as it comes, calls whole, and nothing else.
+#[derive(Debug, Default)]
+pub struct OpenBlocks {
+    texts: Vec<BlockId>,
+    calls: OpenCalls,
+}
+
+impl OpenBlocks {
+    /// A block begins.
+    pub fn start(&mut self, block: BlockId, kind: &BlockKind) {
+        match kind {
+            BlockKind::Text | BlockKind::Refusal => self.texts.push(block),
+            BlockKind::ToolInput(call) => self.calls.start(block, call),
+            BlockKind::Reasoning { .. } | BlockKind::File(_) => {}
+        }
+    }
+
+    /// More of a block; true if it is text for the page. Argument text is kept until its call ends.
+    pub fn push(&mut self, block: BlockId, piece: &str) -> bool {
+        let text = self.texts.contains(&block);
+        if !text {
+            self.calls.push(block, piece);
+        }
+        text
+    }
+
+    /// A block ends; gives the call if it was one's input.
+    pub fn end(&mut self, block: BlockId, whole: bool) -> Option<EndedCall> {
+        self.texts.retain(|text| *text != block);
+        self.calls.end(block, whole)
+    }
 }
 
 /// A call whose input has ended.

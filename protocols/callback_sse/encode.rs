@@ -2,9 +2,9 @@
 
 use bytes::{BufMut, BytesMut};
 
-use crate::calls::{EndedCall, OpenCalls, UNUSABLE};
+use crate::calls::{EndedCall, OpenBlocks, UNUSABLE};
 use crate::error::FailureKind;
-use crate::event::{BlockId, BlockKind, CancelledBy, Event, Text, ToolResult, ToolSays, Usage};
+use crate::event::{BlockId, CancelledBy, Event, Text, ToolResult, ToolSays, Usage};
 use crate::protocol::{Encoder, ReplyContext};
 use crate::wire::json::{write_escaping_separators, write_string};
 
@@ -12,9 +12,7 @@ use crate::wire::json::{write_escaping_separators, write_string};
 pub(super) struct Encode {
     message: Text,
     legacy_fields: bool,
-    /// The open blocks that hold text.
-    texts: Vec<BlockId>,
-    open: OpenCalls,
+    open: OpenBlocks,
     calls: Vec<EndedCall>,
     /// Call ids and results as the page has read them.
     results: Vec<(Text, String)>,
@@ -30,8 +28,7 @@ impl Encode {
         Self {
             message: context.message.clone(),
             legacy_fields,
-            texts: Vec::new(),
-            open: OpenCalls::default(),
+            open: OpenBlocks::default(),
             calls: Vec::new(),
             results: Vec::new(),
             content: String::new(),
@@ -44,13 +41,8 @@ impl Encoder for Encode {
     fn event(&mut self, event: &Event, out: &mut BytesMut) {
         match event {
             Event::BlockDelta { block, text } => self.delta(*block, text, out),
-            Event::BlockStart { block, kind } => match kind {
-                BlockKind::Text | BlockKind::Refusal => self.texts.push(*block),
-                BlockKind::ToolInput(call) => self.open.start(*block, call),
-                BlockKind::Reasoning { .. } | BlockKind::File(_) => {}
-            },
+            Event::BlockStart { block, kind } => self.open.start(*block, kind),
             Event::BlockEnd { block, whole } => {
-                self.texts.retain(|text| text != block);
                 if let Some(ended) = self.open.end(*block, *whole) {
                     self.call(ended, out);
                 }
@@ -74,8 +66,7 @@ impl Encoder for Encode {
 
 impl Encode {
     fn delta(&mut self, block: BlockId, text: &str, out: &mut BytesMut) {
-        if !self.texts.contains(&block) {
-            self.open.push(block, text);
+        if !self.open.push(block, text) {
             return;
         }
         self.content.push_str(text);

@@ -12,10 +12,10 @@ mod request;
 use bytes::{BufMut, BytesMut};
 
 use super::data_stream::{finish_name, result_value};
-use crate::calls::{EndedCall, OpenCalls, UNUSABLE};
+use crate::calls::{EndedCall, OpenBlocks, UNUSABLE};
 use crate::chat::ChatRequest;
 use crate::error::FailureKind;
-use crate::event::{BlockId, BlockKind, CancelledBy, Event, FinishReason, ToolResult};
+use crate::event::{BlockId, CancelledBy, Event, FinishReason, ToolResult};
 use crate::protocol::{Encoder, Reply, ReplyContext};
 use crate::wire::json::{write_escaping_separators, write_string, write_value};
 
@@ -44,9 +44,7 @@ pub(super) fn headers() -> Vec<(&'static str, String)> {
 /// Writes the lines of one answer.
 #[derive(Default)]
 pub(super) struct TypedLines {
-    /// The open blocks that hold text.
-    texts: Vec<BlockId>,
-    open: OpenCalls,
+    open: OpenBlocks,
     /// Calls without a result: their results repeat name and arguments.
     waiting: Vec<EndedCall>,
 }
@@ -62,13 +60,8 @@ impl Encoder for TypedLines {
     fn event(&mut self, event: &Event, out: &mut BytesMut) {
         match event {
             Event::BlockDelta { block, text } => self.delta(*block, text, out),
-            Event::BlockStart { block, kind } => match kind {
-                BlockKind::Text | BlockKind::Refusal => self.texts.push(*block),
-                BlockKind::ToolInput(call) => self.open.start(*block, call),
-                BlockKind::Reasoning { .. } | BlockKind::File(_) => {}
-            },
+            Event::BlockStart { block, kind } => self.open.start(*block, kind),
             Event::BlockEnd { block, whole } => {
-                self.texts.retain(|text| text != block);
                 if let Some(ended) = self.open.end(*block, *whole) {
                     self.call(ended, out);
                 }
@@ -90,12 +83,10 @@ impl Encoder for TypedLines {
 
 impl TypedLines {
     fn delta(&mut self, block: BlockId, text: &str, out: &mut BytesMut) {
-        if self.texts.contains(&block) {
+        if self.open.push(block, text) {
             out.put_slice(b"0:{\"type\":\"text-delta\",\"textDelta\":");
             write_string(out, text);
             out.put_slice(b"}\n");
-        } else {
-            self.open.push(block, text);
         }
     }
 
