@@ -4,7 +4,7 @@
 //! History is linear: an assistant message with tool calls is followed by [`Role::Tool`] messages with the results,
 //! then by the next assistant message, as [`tidy`](crate::history::tidy) makes sure.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::event::{Citation, File, Mark, Runs, Text, ToolKind, ToolOutcome};
@@ -155,7 +155,7 @@ impl Part {
 }
 
 /// A tool call in a message.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallPart {
     /// Unique within the conversation.
     pub id: Text,
@@ -174,7 +174,7 @@ pub struct CallPart {
 }
 
 /// What a person said to a call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
     /// The approval's id, as it was asked under.
     pub id: Text,
@@ -185,7 +185,7 @@ pub struct Approval {
 }
 
 /// A call's result in a message.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResultPart {
     /// The call it answers.
     pub call: Text,

@@ -8,13 +8,16 @@
 //! The legal order of events is written down in [`crate::order`].
 
 use compact_str::CompactString;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Failure;
 
 /// A short string, stored inline up to 24 bytes: nearly every delta of a real stream fits.
 pub type Text = CompactString;
+
+/// A protocol's name, as the registry has it.
+pub type ProtocolName = &'static str;
 
 /// Names a block within its turn. Dense: the first block of a turn is 0, the next 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -77,6 +80,12 @@ pub enum Event {
     Data(Box<Data>),
     /// What this protocol or dialect has no place for: it is left out, and said so.
     Warning(Box<Warning>),
+    /// What time it is, for whoever keeps what follows or shows when it was. Comes from a turn that is kept, never from
+    /// a decoder.
+    Now {
+        /// Milliseconds since 1970, UTC.
+        ms: u64,
+    },
     /// The model call is over. Last event of a decoder, unless it ends with [`Event::Failed`].
     StepEnd(Box<StepEnd>),
     /// The turn is over and whole.
@@ -173,7 +182,7 @@ impl ToolCall {
 }
 
 /// What sort of tool call this is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolKind {
     /// Arguments are a JSON object.
@@ -196,7 +205,7 @@ impl ToolKind {
 }
 
 /// Who runs a tool call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Runs {
     /// The provider, inside its answer. Shown, never executed by anybody else.
@@ -208,7 +217,7 @@ pub enum Runs {
 }
 
 /// Something about a block that is not its text.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "mark", rename_all = "snake_case")]
 pub enum Mark {
     /// A source the text rests on.
@@ -226,7 +235,8 @@ pub enum Mark {
     /// An opaque value that goes back only to the protocol that made it (an item id, a reasoning item, a phase).
     Opaque {
         /// The protocol's name in the registry.
-        protocol: &'static str,
+        #[serde(deserialize_with = "crate::read_name")]
+        protocol: ProtocolName,
         /// The key within that protocol's own vocabulary.
         key: Text,
         /// The value.
@@ -235,7 +245,8 @@ pub enum Mark {
 }
 
 /// A source that a piece of text rests on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Citation {
     /// The provider's word for this sort of citation (`url_citation`, `char_location`, `url`).
     #[serde(rename = "citation_kind")]
@@ -255,7 +266,7 @@ pub struct Citation {
 }
 
 /// A file or image made by the model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     /// Its media type, for example `image/png`.
     pub media_type: Text,
@@ -266,7 +277,7 @@ pub struct File {
 }
 
 /// Where a file's bytes are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileSource {
     /// A link.
@@ -369,7 +380,7 @@ pub fn output_text(output: &Value) -> String {
 }
 
 /// How a call went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolOutcome {
     /// It ran.
@@ -393,6 +404,19 @@ pub struct Data {
     pub value: Value,
     /// True if it belongs to the stored message, false if it is for this moment only.
     pub keep: bool,
+    /// What a page whose dialect has page-run calls is asked to do with it. There the turn pauses behind the step until
+    /// the page has answered; other pages get the data alone and the turn goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask: Option<Box<PageCall>>,
+}
+
+/// Something that a page is asked to run because of what a tool did, not because the model asked for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PageCall {
+    /// The page's name for it.
+    pub name: Text,
+    /// The arguments: an object.
+    pub arguments: Value,
 }
 
 /// Something that could not be carried over.

@@ -162,7 +162,8 @@ impl Answer {
             | Event::ToolProgress(_)
             | Event::ToolAwait(_)
             | Event::Data(_)
-            | Event::Warning(_) => {}
+            | Event::Warning(_)
+            | Event::Now { .. } => {}
         }
     }
 

@@ -21,9 +21,11 @@ pub mod event;
 pub mod failure;
 pub mod fold;
 pub mod history;
+pub mod items;
 pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod operation;
 pub mod options;
 pub mod order;
 pub mod protocol;
@@ -52,6 +54,13 @@ pub static PROTOCOLS: &[&Protocol] = &[
 /// The protocol of this name or alias.
 pub fn find(name: &str) -> Option<&'static Protocol> {
     PROTOCOLS.iter().copied().find(|protocol| protocol.name == name || protocol.aliases.contains(&name))
+}
+
+/// Reads a protocol's name out of something stored, as the registry has it.
+fn read_name<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<&'static str, D::Error> {
+    let name = <event::Text as serde::Deserialize>::deserialize(reader)?;
+    let found = find(&name).map(|protocol| protocol.name);
+    found.ok_or_else(|| serde::de::Error::custom(format_args!("there is no protocol {name:?}")))
 }
 
 /// The guide's examples are tests.

@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 use crate::chat::ChatRequest;
 use crate::error::{CallerError, Failure, Refusal};
 use crate::event::{Event, Text, Warning};
+use crate::items::{Item, Thread};
+use crate::operation::{Answer, Ask};
 use crate::options::{OptionSpec, Options};
 
 /// A protocol's entry in the registry.
@@ -36,6 +38,21 @@ pub struct FrontendSpec {
     pub options: &'static [OptionSpec],
     /// Builds it.
     pub make: fn(&Options) -> Arc<dyn Frontend>,
+    /// Whether the gateway can, or must, keep the conversations of its pages.
+    pub keeps: Keeps,
+    /// True if page-run calls are items that its pages answer one at a time ([`crate::items::Style::page_calls`]).
+    pub page_calls: bool,
+}
+
+/// Whether the gateway keeps the conversations of a dialect's pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// Never: its pages hold them.
+    Never,
+    /// If the route says so.
+    Optional,
+    /// Always: its pages hold none.
+    Always,
 }
 
 /// The upstream side of a protocol.
@@ -60,15 +77,32 @@ pub trait Frontend: Send + Sync {
     /// Opens the reply to a request that was accepted.
     fn open(&self, chat: &ChatRequest, context: &ReplyContext) -> Reply;
 
+    /// Reads a request of a page whose conversations the gateway keeps: at the route's path or below it.
+    ///
+    /// # Errors
+    /// The caller's mistake, with its place in the body; 404 for a path that means nothing, 405 for a wrong method.
+    fn ask(&self, _head: &RequestHead<'_>, _body: &[u8]) -> Result<Ask, CallerError> {
+        Err(CallerError::new(404, "not_found", "there is nothing at this path"))
+    }
+
+    /// Writes the answer to an [`crate::operation::Operation`].
+    fn answer(&self, _answer: &Answer) -> Document {
+        Document { status: 404, content_type: "application/json", body: "{}".to_owned() }
+    }
+
     /// The answer when there will be no stream.
-    fn refuse(&self, refusal: &Refusal<'_>) -> ErrorReply;
+    fn refuse(&self, refusal: &Refusal<'_>) -> Document;
 }
 
 /// The parts of a request's head that a frontend may look at.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestHead<'a> {
+    /// The method, in capitals.
+    pub method: &'a str,
     /// The path, decoded.
     pub path: &'a str,
+    /// What of the path stands below the route's own: empty, or it begins with a slash.
+    pub below: &'a str,
     /// The query string, without its question mark.
     pub query: &'a str,
 }
@@ -84,6 +118,21 @@ pub struct ReplyContext {
     pub model: Text,
     /// Now, in seconds since 1970.
     pub created: u64,
+    /// What is known of a conversation that the gateway keeps.
+    pub kept: Option<Box<KeptContext>>,
+}
+
+/// What a reply to a turn in a kept conversation begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptContext {
+    /// The thread.
+    pub thread: Thread,
+    /// True if this request has made it.
+    pub made: bool,
+    /// What was stored for this request before the turn: the user's message.
+    pub added: Vec<Item>,
+    /// What was changed for this request before the turn and is to be shown so: an answered form, a widget.
+    pub replaced: Vec<Item>,
 }
 
 /// A reply that has begun.
@@ -100,7 +149,7 @@ pub struct Reply {
 
 /// An answer that is no stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ErrorReply {
+pub struct Document {
     /// The HTTP status.
     pub status: u16,
     /// The media type.

@@ -121,7 +121,13 @@ fn usage(steps: u64) -> Usage {
 
 /// What the gateway knows when it opens the reply to one of these.
 pub(crate) fn context() -> ReplyContext {
-    ReplyContext { turn: "turn-1".into(), message: "msg-1".into(), model: "chat-model".into(), created: 1_700_000_000 }
+    ReplyContext {
+        turn: "turn-1".into(),
+        message: "msg-1".into(),
+        model: "chat-model".into(),
+        created: 1_700_000_000,
+        kept: None,
+    }
 }
 
 /// What an encoder writes for each event.
@@ -272,7 +278,7 @@ pub(crate) fn provider_and_custom_tools() -> Vec<Event> {
 
 pub(crate) fn extras() -> Vec<Event> {
     let data = |name: &str, id: Option<&str>, value, keep| {
-        Event::Data(Box::new(Data { name: name.into(), id: id.map(Text::from), value, keep }))
+        Event::Data(Box::new(Data { name: name.into(), id: id.map(Text::from), value, keep, ask: None }))
     };
     let source = |url: Option<&str>, title: Option<&str>| {
         Mark::Citation(Citation { url: url.map(str::to_owned), title: title.map(str::to_owned), ..Citation::default() })

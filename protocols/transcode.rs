@@ -86,5 +86,11 @@ pub fn encode<'a>(frontend: &dyn Frontend, events: impl IntoIterator<Item = &'a 
 }
 
 fn reply_context() -> ReplyContext {
-    ReplyContext { turn: Text::from(TURN), message: Text::from(MESSAGE), model: Text::from(MODEL), created: CREATED }
+    ReplyContext {
+        turn: Text::from(TURN),
+        message: Text::from(MESSAGE),
+        model: Text::from(MODEL),
+        created: CREATED,
+        kept: None,
+    }
 }

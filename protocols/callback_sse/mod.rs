@@ -12,14 +12,14 @@ use serde_json::json;
 use crate::chat::ChatRequest;
 use crate::error::{CallerError, Refusal};
 use crate::options::{OptionKind, OptionSpec, Options};
-use crate::protocol::{ErrorReply, Frontend, FrontendSpec, Protocol, Reply, ReplyContext, RequestHead};
+use crate::protocol::{Document, Frontend, FrontendSpec, Keeps, Protocol, Reply, ReplyContext, RequestHead};
 
 /// Typed SSE frames for a page with one callback per type.
 pub static PROTOCOL: Protocol = Protocol {
     name: "callback-sse",
     aliases: &[],
     about: "Typed SSE frames for a page with one callback per type",
-    frontend: Some(FrontendSpec { options: &[LEGACY_FIELDS], make }),
+    frontend: Some(FrontendSpec { options: &[LEGACY_FIELDS], make, keeps: Keeps::Never, page_calls: false }),
     upstream: None,
 };
 
@@ -49,12 +49,12 @@ impl Frontend for CallbackSse {
     }
 
     /// The `error` frame's own object as JSON, with a stable code and the place of the mistake.
-    fn refuse(&self, refusal: &Refusal<'_>) -> ErrorReply {
+    fn refuse(&self, refusal: &Refusal<'_>) -> Document {
         let mut data = json!({ "error": refusal.safe_text(), "code": refusal.code() });
         if let Some(path) = refusal.path() {
             data["path"] = path.into();
         }
-        ErrorReply {
+        Document {
             status: refusal.status(),
             content_type: "application/json",
             body: json!({ "type": "error", "data": data }).to_string(),

@@ -292,6 +292,6 @@ fn executed_tools(raw: Raw<'_>, out: &mut Vec<Event>) {
     for (at, value) in tools.into_iter().enumerate() {
         let index = value.get("index").and_then(Value::as_u64).unwrap_or(at as u64);
         let id = Some(compact_str::format_compact!("{index}"));
-        out.push(Event::Data(Box::new(Data { name: "executed_tools".into(), id, value, keep: true })));
+        out.push(Event::Data(Box::new(Data { name: "executed_tools".into(), id, value, keep: true, ask: None })));
     }
 }

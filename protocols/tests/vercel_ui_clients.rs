@@ -219,7 +219,8 @@ fn answer(mut stream: TcpStream, name: &str) {
 
     let frontend = frontend(&level(name));
     let chat = frontend.parse(&RequestHead::default(), &body).unwrap();
-    let context = ReplyContext { turn: "turn".into(), message: "msg-1".into(), model: "m".into(), created: 0 };
+    let context =
+        ReplyContext { turn: "turn".into(), message: "msg-1".into(), model: "m".into(), created: 0, kept: None };
     let mut reply = frontend.open(&chat, &context);
     let mut out = BytesMut::from("HTTP/1.1 200 OK\r\nconnection: close\r\n");
     for (header, value) in &reply.headers {

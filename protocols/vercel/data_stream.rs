@@ -162,7 +162,11 @@ impl Encoder for DataStream {
             Event::Failed(failure) => self.failed(failure.safe_text(), out),
             Event::Cancelled { by } => self.cancelled(*by, out),
             // No place on this wire: output as it streams, and what is for the operator alone.
-            Event::TurnStart { .. } | Event::ToolStart { .. } | Event::ToolDelta(_) | Event::Warning(_) => {}
+            Event::TurnStart { .. }
+            | Event::ToolStart { .. }
+            | Event::ToolDelta(_)
+            | Event::Warning(_)
+            | Event::Now { .. } => {}
         }
     }
 

@@ -8,7 +8,7 @@ use super::{data_stream, request, text, typed_lines, ui_stream};
 use crate::chat::ChatRequest;
 use crate::error::{CallerError, Refusal};
 use crate::options::Options;
-use crate::protocol::{ErrorReply, Frontend, Reply, ReplyContext, RequestHead};
+use crate::protocol::{Document, Frontend, Reply, ReplyContext, RequestHead};
 use crate::wire::body;
 
 /// A wire of the AI SDK.
@@ -123,12 +123,12 @@ impl Frontend for Page {
 
     /// JSON under a status other than 2xx: the page gets the whole body as its error's message (AI SDK wire notes 1.5
     /// and 3.8), and many pages parse it.
-    fn refuse(&self, refusal: &Refusal<'_>) -> ErrorReply {
+    fn refuse(&self, refusal: &Refusal<'_>) -> Document {
         let mut error = json!({"message": refusal.safe_text(), "code": refusal.code()});
         if let Some(path) = refusal.path() {
             error["path"] = path.into();
         }
-        ErrorReply {
+        Document {
             status: refusal.status(),
             content_type: "application/json",
             body: json!({"error": error}).to_string(),

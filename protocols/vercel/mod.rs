@@ -11,7 +11,7 @@ mod typed_lines;
 mod ui_stream;
 
 use crate::options::{OptionKind, OptionSpec};
-use crate::protocol::{FrontendSpec, Protocol};
+use crate::protocol::{FrontendSpec, Keeps, Protocol};
 
 /// Every AI SDK wire on one route, chosen by looking at the body.
 pub static AUTO: Protocol = Protocol {
@@ -21,6 +21,8 @@ pub static AUTO: Protocol = Protocol {
     frontend: Some(FrontendSpec {
         options: &[LINES_LEVEL, USAGE_ANNOTATION, UI_LEVEL, DYNAMIC_TOOLS, USAGE_METADATA, WARNINGS, CONTENT_TYPE],
         make: frontend::any,
+        keeps: Keeps::Optional,
+        page_calls: false,
     }),
     upstream: None,
 };
@@ -30,7 +32,12 @@ pub static DATA_STREAM: Protocol = Protocol {
     name: "vercel-data-stream",
     aliases: &[],
     about: "AI SDK 3.4 and 4: data stream lines",
-    frontend: Some(FrontendSpec { options: &[LINES_LEVEL, USAGE_ANNOTATION], make: frontend::lines }),
+    frontend: Some(FrontendSpec {
+        options: &[LINES_LEVEL, USAGE_ANNOTATION],
+        make: frontend::lines,
+        keeps: Keeps::Optional,
+        page_calls: false,
+    }),
     upstream: None,
 };
 
@@ -39,7 +46,12 @@ pub static UI_STREAM: Protocol = Protocol {
     name: "vercel-ui-stream",
     aliases: &[],
     about: "AI SDK 5, 6 and 7: UI message stream",
-    frontend: Some(FrontendSpec { options: &[UI_LEVEL, DYNAMIC_TOOLS, USAGE_METADATA, WARNINGS], make: frontend::ui }),
+    frontend: Some(FrontendSpec {
+        options: &[UI_LEVEL, DYNAMIC_TOOLS, USAGE_METADATA, WARNINGS],
+        make: frontend::ui,
+        keeps: Keeps::Optional,
+        page_calls: false,
+    }),
     upstream: None,
 };
 
@@ -48,7 +60,7 @@ pub static TEXT: Protocol = Protocol {
     name: "vercel-text",
     aliases: &[],
     about: "AI SDK plain text stream",
-    frontend: Some(FrontendSpec { options: &[], make: frontend::text }),
+    frontend: Some(FrontendSpec { options: &[], make: frontend::text, keeps: Keeps::Optional, page_calls: false }),
     upstream: None,
 };
 
@@ -57,7 +69,12 @@ pub static TYPED_LINES: Protocol = Protocol {
     name: "vercel-typed-lines",
     aliases: &["vercel-simple"],
     about: "The simplified Next.js backend: lines with a type in every payload",
-    frontend: Some(FrontendSpec { options: &[CONTENT_TYPE], make: frontend::typed_lines }),
+    frontend: Some(FrontendSpec {
+        options: &[CONTENT_TYPE],
+        make: frontend::typed_lines,
+        keeps: Keeps::Optional,
+        page_calls: false,
+    }),
     upstream: None,
 };
 

@@ -8,7 +8,10 @@ use super::placed::Placed;
 use super::read::{At, Named, Read, Required, read_section, section};
 use super::report::{Problem, Problems};
 use super::tool_kinds::{Http, Weather};
-use super::values::{Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole};
+use super::values::{
+    Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole, Word,
+};
+use crate::turn::{Busy, Leaving};
 use std::borrow::Cow;
 
 /// A key that may be left out.
@@ -211,10 +214,23 @@ section! {
         /// What is done with a request before the model is asked: "facts" tells the model what the user wants
         /// remembered, and lets it save more.
         layers: List<String>,
-        /// Most model calls in a turn. Default: 8.
+        /// Most model calls in a turn. Default: 16.
         max_steps: Optional<Whole<1, 100>>,
         /// A system message in front of every conversation.
         system: Optional<String>,
+        /// Whether the gateway keeps the conversations, so that pages need to send only what is new. Default: false,
+        /// but for protocols whose pages hold none.
+        memory: Optional<bool>,
+        /// What becomes of a turn when its page leaves: "cancel", or "finish", so that the page can come back to it.
+        /// Default: "cancel".
+        on_disconnect: Optional<Word<Leaving>>,
+        /// What becomes of a message while a turn of its thread runs: "wait" for its end, "refuse", or "interrupt" it.
+        /// Default: "wait".
+        when_busy: Optional<Word<Busy>>,
+        /// Most items of a kept conversation that the model is told. Default: 400.
+        history: Optional<Whole<1, 100_000>>,
+        /// The model that names new threads. Default: they are called by their first message.
+        title_model: Optional<String>,
         /// After how much silence a keep-alive goes out; `false` for never. Default: "15s".
         keep_alive: Optional<Switch<Deadline>>,
         /// How long a whole turn may take. Default: "10m".

@@ -27,6 +27,7 @@ use toml::de::{DeTable, Error};
 use self::plan::Plan;
 use self::report::Problems;
 pub use self::report::{Problem, Report, Span};
+pub use values::Words;
 
 /// What a configuration is resolved with.
 #[derive(Clone, Copy)]

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::layers::Layer;
 use crate::secret::Secret;
 use crate::tools::{Arguments, Tool};
+use crate::turn::{Busy, Leaving};
 
 /// What a gateway serves and how.
 #[derive(Clone)]
@@ -90,6 +91,21 @@ pub struct Route {
     pub keep_alive: Option<Duration>,
     /// How long a whole turn may take.
     pub turn_timeout: Duration,
+    /// How conversations are kept, if the gateway keeps them.
+    pub memory: Option<Memory>,
+}
+
+/// How a route's conversations are kept.
+#[derive(Clone)]
+pub struct Memory {
+    /// What becomes of a turn when its page leaves.
+    pub leaving: Leaving,
+    /// What becomes of a message while a turn of its thread runs.
+    pub busy: Busy,
+    /// Most items that the model is told.
+    pub history: u32,
+    /// Names new threads; without one, they are called by their first message.
+    pub title_model: Option<Arc<Model>>,
 }
 
 /// Which pages of other origins may call a route.

@@ -35,6 +35,17 @@ pub struct Temperature(pub f64);
 /// How much a model should think.
 pub struct Reasoning(pub Effort);
 
+/// One word of a few.
+pub trait Words: Sized + Copy + 'static {
+    /// What the words are for, for a report.
+    const WHAT: &'static str;
+    /// The words and what they mean.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+/// One of [`Words`].
+pub struct Word<T>(pub T);
+
 /// A value, or `false` for none.
 pub enum Switch<T> {
     /// `false`.
@@ -243,6 +254,31 @@ impl Read for Reasoning {
             problems.push(problem.suggest(&word, "known amounts", EFFORTS));
         }
         effort.map(Self)
+    }
+}
+
+impl<T: Words> Read for Word<T> {
+    fn read(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        let word = String::read(value, problems)?;
+        let found = T::WORDS.iter().find(|(name, _)| *name == word);
+        if found.is_none() {
+            let problem = Problem::new(value.span(), format!("unknown {} `{word}`", T::WHAT));
+            problems.push(problem.suggest(&word, "known ones", T::WORDS.iter().map(|(name, _)| *name)));
+        }
+        found.map(|(_, meaning)| Self(*meaning))
+    }
+}
+
+impl<T: Words> JsonSchema for Word<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        T::WHAT.into()
+    }
+    fn json_schema(_generator: &mut SchemaGenerator) -> Schema {
+        let words: Vec<&str> = T::WORDS.iter().map(|(name, _)| *name).collect();
+        json_schema!({ "enum": words })
     }
 }
 

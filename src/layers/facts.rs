@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chatwire_protocols::chat::{Message, Role};
-use chatwire_protocols::event::Data;
+use chatwire_protocols::event::{Data, PageCall};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -28,6 +28,9 @@ const LONGEST: usize = 1000;
 const TRIES: usize = 3;
 
 const SAVE_FACT: &str = "save_fact";
+
+/// What pages of the facts app call the same on their side.
+const RECORD_FACT: &str = "record_fact";
 
 const HEADING: &str = "What the user has asked you to remember about them, newest first:";
 
@@ -159,7 +162,14 @@ fn new_id() -> String {
 
 /// What the page gets of a fact.
 fn shown(fact: &Fact) -> Data {
-    Data { name: "fact".into(), id: Some(fact.id.as_str().into()), value: to_json(fact), keep: true }
+    let arguments = json!({ "fact_id": fact.id, "fact_text": fact.text });
+    Data {
+        name: "fact".into(),
+        id: Some(fact.id.as_str().into()),
+        value: to_json(fact),
+        keep: true,
+        ask: Some(Box::new(PageCall { name: RECORD_FACT.into(), arguments })),
+    }
 }
 
 #[cfg(test)]

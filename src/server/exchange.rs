@@ -103,7 +103,8 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
     let owner = if route.layers.is_empty() { None } else { Some(owner::of(header, &head.headers)?) };
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
-    let page = RequestHead { path: head.uri.path(), query: head.uri.query().unwrap_or_default() };
+    let query = head.uri.query().unwrap_or_default();
+    let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: "", query };
     let mut chat = route.frontend.parse(&page, &body)?;
     let model = choose_model(route, chat.model.as_deref())?;
     complete(&mut chat, route, &model.defaults);

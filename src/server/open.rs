@@ -50,6 +50,7 @@ pub async fn reply(
         message: chat.continues.clone().unwrap_or_else(|| new_id("msg")),
         model: model.name.as_str().into(),
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        kept: None,
     };
     let reply = route.frontend.open(&chat, &context);
     let tools = prepare(gateway, route, owner.as_ref(), &mut chat).await;
@@ -121,7 +122,10 @@ async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record,
 /// True if the events say something to the page: the head must go out.
 fn opens(events: &[Event]) -> bool {
     let silent = |event: &Event| {
-        matches!(event, Event::TurnStart { .. } | Event::StepStart(_) | Event::Warning(_) | Event::Failed(_))
+        matches!(
+            event,
+            Event::TurnStart { .. } | Event::Now { .. } | Event::StepStart(_) | Event::Warning(_) | Event::Failed(_)
+        )
     };
     !events.iter().all(silent)
 }

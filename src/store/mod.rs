@@ -11,9 +11,10 @@ mod sqlite;
 use std::fmt;
 use std::pin::Pin;
 
+pub use chatwire_protocols::items::{Attachment, Item, Thread, ThreadStatus};
 pub use error::StoreError;
 pub use owner::{NoOwner, Owner};
-pub use rows::{Direction, Fact, FactStatus, Item, ItemKind, ModelUsage, Page, PageQuery, Sequence, Thread, UsageRow};
+pub use rows::{Direction, Fact, FactStatus, ModelUsage, Page, PageQuery, Sequence, UsageRow, Write};
 pub use sqlite::Sqlite;
 
 /// An answer of a store. A write goes on when its answer is no longer waited for.
@@ -37,11 +38,13 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// At most `limit` facts of this status, by when they were added.
     fn facts(&self, owner: &Owner, status: FactStatus, direction: Direction, limit: u32) -> Pending<Vec<Fact>>;
 
-    /// Makes a thread, or changes title, metadata and time of the one with its id.
-    fn put_thread(&self, owner: &Owner, thread: Thread) -> Pending<()>;
+    /// Changes a thread: all of it, or nothing. What changes items wants the thread to be there or made first.
+    ///
+    /// Fails with [`StoreError::NoThread`], or as said at [`Write`].
+    fn apply(&self, owner: &Owner, thread: &str, writes: Vec<Write>) -> Pending<()>;
 
-    /// A thread.
-    fn thread(&self, owner: &Owner, id: &str) -> Pending<Option<Thread>>;
+    /// A thread and its place among the owner's.
+    fn thread(&self, owner: &Owner, id: &str) -> Pending<Option<(Sequence, Thread)>>;
 
     /// A page of the threads, by when they were made.
     fn threads(&self, owner: &Owner, query: PageQuery) -> Pending<Page<Thread>>;
@@ -49,24 +52,20 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Deletes a thread with all its items. False if there was none.
     fn delete_thread(&self, owner: &Owner, id: &str) -> Pending<bool>;
 
-    /// Adds an item at the end of a thread and gives its place.
-    ///
-    /// Fails with [`StoreError::NoThread`] or [`StoreError::Exists`].
-    fn append_item(&self, owner: &Owner, thread: &str, item: Item) -> Pending<Sequence>;
-
-    /// The same, but an item with this id is replaced: it keeps its place and its time.
-    ///
-    /// Fails with [`StoreError::NoThread`].
-    fn put_item(&self, owner: &Owner, thread: &str, item: Item) -> Pending<Sequence>;
-
     /// An item and its place.
     fn item(&self, owner: &Owner, thread: &str, id: &str) -> Pending<Option<(Sequence, Item)>>;
 
-    /// A page of a thread's items; those of [`ItemKind::Hidden`] only if `hidden`. Empty for an unknown thread.
+    /// A page of a thread's items; the hidden ones only if `hidden`. Empty for an unknown thread.
     fn items(&self, owner: &Owner, thread: &str, query: PageQuery, hidden: bool) -> Pending<Page<Item>>;
 
-    /// Deletes an item. False if there was none.
-    fn delete_item(&self, owner: &Owner, thread: &str, id: &str) -> Pending<bool>;
+    /// Announces a file, or changes what is known of it.
+    fn put_attachment(&self, owner: &Owner, attachment: Attachment) -> Pending<()>;
+
+    /// What is known of a file.
+    fn attachment(&self, owner: &Owner, id: &str) -> Pending<Option<Attachment>>;
+
+    /// Forgets a file. False if there was none.
+    fn delete_attachment(&self, owner: &Owner, id: &str) -> Pending<bool>;
 
     /// Counts a model call. One that has been counted is not counted again.
     fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()>;

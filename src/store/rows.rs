@@ -1,6 +1,7 @@
 //! What is stored, in words of no frontend. Times are milliseconds since 1970; a store has no clock.
 
-use serde_json::{Map, Value};
+use chatwire_protocols::event::Text;
+use chatwire_protocols::items::{Item, Thread};
 
 /// Names a place in a list. Only grows, and is never given twice within its list.
 pub type Sequence = u64;
@@ -53,67 +54,30 @@ pub enum Direction {
     NewestFirst,
 }
 
-/// A conversation.
+/// A change of a thread. Several together are done wholly or not at all.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Thread {
-    /// Its id, unique for its owner.
-    pub id: String,
-    /// What it is called, if somebody has said so.
-    pub title: Option<String>,
-    /// What a frontend keeps beside it.
-    pub metadata: Map<String, Value>,
-    /// When it began.
-    pub created: u64,
-    /// When it was last changed.
-    pub updated: u64,
-}
-
-/// Something in a conversation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Item {
-    /// Its id, unique within its thread.
-    pub id: String,
-    /// What sort of item it is.
-    pub kind: ItemKind,
-    /// The item itself.
-    pub body: Value,
-    /// When it came.
-    pub created: u64,
-}
-
-/// The sorts of item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ItemKind {
-    /// A message with its parts.
-    Message,
-    /// A call of a tool of the gateway or of a provider, with its result once there is one.
-    ToolCall,
-    /// A call of a tool that the page runs, with its output once there is one.
-    ClientToolCall,
-    /// A widget.
-    Widget,
-    /// The steps of a piece of work, shown as they are done.
-    Workflow,
-    /// Context for the model that no page is shown.
-    Hidden,
-}
-
-impl ItemKind {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Message, Self::ToolCall, Self::ClientToolCall, Self::Widget, Self::Workflow, Self::Hidden];
-
-    /// The kind as one word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Message => "message",
-            Self::ToolCall => "tool_call",
-            Self::ClientToolCall => "client_tool_call",
-            Self::Widget => "widget",
-            Self::Workflow => "workflow",
-            Self::Hidden => "hidden",
-        }
-    }
+pub enum Write {
+    /// Makes the thread, or changes title, status, metadata and time of the one with its id.
+    Thread(Thread),
+    /// Adds an item at the end. Fails with [`StoreError::Exists`](super::StoreError::Exists) if there is one with its id.
+    Add(Item),
+    /// Replaces the item with this id, which keeps its place and its time, or adds it at the end.
+    Put(Item),
+    /// Deletes an item, if it is there.
+    Remove(Text),
+    /// Deletes all items behind this one, if it is there.
+    RemoveAfter(Text),
+    /// Says that an uploaded file belongs to the thread.
+    Attach(Text),
+    /// What the user thinks of an item; the last word counts.
+    Feedback {
+        /// The item.
+        item: Text,
+        /// Good or bad.
+        positive: bool,
+        /// When it was said.
+        created: u64,
+    },
 }
 
 /// Which part of a list is wanted.

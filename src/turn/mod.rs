@@ -8,7 +8,9 @@ mod machine;
 mod round;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use driver::{Driver, Parts};
 pub use machine::{Action, Input, Machine};
 pub use round::ToolRun;
+pub use turns::{Busy, Claim, Follower, Kept, Leaving, Turns};

@@ -187,7 +187,7 @@ fn what_a_tool_says_stands_between_its_start_and_its_result() {
     let mut turn = Turn::new(5);
     turn.step(&["slow", "quick"], FinishReason::ToolCalls);
     let before = turn.events.len();
-    let data = Data { name: "x".into(), id: None, value: json!(1), keep: true };
+    let data = Data { name: "x".into(), id: None, value: json!(1), keep: true, ask: None };
     for (call, said) in [
         ("quick", Said::Output("a".into())),
         ("slow", Said::Progress("b".into())),

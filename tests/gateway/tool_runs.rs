@@ -63,7 +63,7 @@ async fn what_a_tool_says_reaches_the_page_in_order_and_the_model_gets_the_resul
             speaker.progress("half way").await;
             speaker.output("one ").await;
             let value = json!({"for": input.arguments["x"]});
-            speaker.data(Data { name: "card".into(), id: Some(input.call), value, keep: true }).await;
+            speaker.data(Data { name: "card".into(), id: Some(input.call), value, keep: true, ask: None }).await;
             speaker.output("two").await;
             ToolOutput::ok(json!("all"))
         })

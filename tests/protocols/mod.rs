@@ -7,7 +7,7 @@ use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{CallerError, Failure, Refusal};
 use chatwire_protocols::options::{OptionKind, OptionSpec, Options};
 use chatwire_protocols::protocol::{
-    AnswerHead, Auth, DecodeContext, Decoder, ErrorReply, Frontend, FrontendSpec, Protocol, Reply, ReplyContext,
+    AnswerHead, Auth, DecodeContext, Decoder, Document, Frontend, FrontendSpec, Keeps, Protocol, Reply, ReplyContext,
     RequestHead, Target, Upstream, UpstreamRequest, UpstreamSpec,
 };
 
@@ -49,6 +49,8 @@ static AUTO: Protocol = Protocol {
     frontend: Some(FrontendSpec {
         options: &[OptionSpec { name: "reasoning", about: "Whether it is shown.", kind: OptionKind::Flag }],
         make: frontend,
+        keeps: Keeps::Never,
+        page_calls: false,
     }),
     upstream: None,
 };
@@ -57,7 +59,7 @@ static CALLBACK: Protocol = Protocol {
     name: "callback-sse",
     aliases: &[],
     about: "A page's protocol without options",
-    frontend: Some(FrontendSpec { options: &[], make: frontend }),
+    frontend: Some(FrontendSpec { options: &[], make: frontend, keeps: Keeps::Never, page_calls: false }),
     upstream: None,
 };
 
@@ -80,7 +82,7 @@ impl Frontend for Mute {
         unimplemented!("a stand-in writes nothing")
     }
 
-    fn refuse(&self, _: &Refusal<'_>) -> ErrorReply {
+    fn refuse(&self, _: &Refusal<'_>) -> Document {
         unimplemented!("a stand-in writes nothing")
     }
 }

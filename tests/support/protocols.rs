@@ -10,7 +10,7 @@ use chatwire_protocols::event::{
     BlockId, BlockKind, Event, Finish, FinishReason, Runs, StepEnd, ToolCall, ToolKind, ToolOutcome, Usage, Warning,
 };
 use chatwire_protocols::protocol::{
-    AnswerHead, DecodeContext, Decoder, Encoder, ErrorReply, Frontend, FrontendSpec, Progress, Protocol, Reply,
+    AnswerHead, DecodeContext, Decoder, Document, Encoder, Frontend, FrontendSpec, Keeps, Progress, Protocol, Reply,
     ReplyContext, RequestHead, Target, Upstream, UpstreamRequest, UpstreamSpec,
 };
 use chatwire_protocols::wire::body;
@@ -28,7 +28,7 @@ pub static EVENTS: Protocol = Protocol {
     name: "events",
     aliases: &[],
     about: "",
-    frontend: Some(FrontendSpec { options: &[], make: |_| Arc::new(Events) }),
+    frontend: Some(FrontendSpec { options: &[], make: |_| Arc::new(Events), keeps: Keeps::Never, page_calls: false }),
     upstream: None,
 };
 
@@ -203,9 +203,9 @@ impl Frontend for Events {
         Reply { status: 200, headers, encoder: Box::new(EventEncoder), whole: !chat.stream }
     }
 
-    fn refuse(&self, refusal: &Refusal<'_>) -> ErrorReply {
+    fn refuse(&self, refusal: &Refusal<'_>) -> Document {
         let body = json!({"refused": refusal.code(), "why": refusal.safe_text(), "path": refusal.path()});
-        ErrorReply { status: refusal.status(), content_type: "application/json", body: body.to_string() }
+        Document { status: refusal.status(), content_type: "application/json", body: body.to_string() }
     }
 }
 

@@ -19,7 +19,8 @@ pub fn frontend(options: &Value) -> Arc<dyn Frontend> {
 }
 
 pub fn encoder(options: &Value, chat: &ChatRequest) -> Box<dyn Encoder> {
-    let context = ReplyContext { turn: "turn".into(), message: "msg-1".into(), model: "m".into(), created: 0 };
+    let context =
+        ReplyContext { turn: "turn".into(), message: "msg-1".into(), model: "m".into(), created: 0, kept: None };
     frontend(options).open(chat, &context).encoder
 }
 

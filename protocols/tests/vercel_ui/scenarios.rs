@@ -60,7 +60,7 @@ impl Turn {
     }
 
     fn data(self, name: &str, id: Option<&str>, value: Value, keep: bool) -> Self {
-        self.push(Event::Data(Box::new(Data { name: name.into(), id: id.map(Text::from), value, keep })))
+        self.push(Event::Data(Box::new(Data { name: name.into(), id: id.map(Text::from), value, keep, ask: None })))
     }
 
     pub fn end_step(mut self, finish: FinishReason) -> Self {

@@ -263,7 +263,7 @@ impl Encoder for UiStream {
             Event::TurnEnd(end) => self.finish(end, out),
             Event::Failed(failure) => self.error(failure.safe_text(), out),
             Event::Cancelled { by } => self.cancel(*by, out),
-            Event::TurnStart { .. } | Event::ToolStart { .. } => {}
+            Event::TurnStart { .. } | Event::ToolStart { .. } | Event::Now { .. } => {}
         }
     }
 

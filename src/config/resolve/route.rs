@@ -4,21 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chatwire_protocols::protocol::{Keeps, Protocol};
+
 use super::names::Names;
 use super::provider::Side;
 use super::{Resolver, items, value};
 use crate::config::file::{self, List, OriginList};
 use crate::config::pattern;
-use crate::config::plan::{Cors, Model, Origins, Route, ToolPlan};
+use crate::config::plan::{Cors, Memory, Model, Origins, Route, ToolPlan};
 use crate::config::read::{At, Section};
 use crate::config::report::{Problem, Span};
 use crate::config::values::Switch;
+use crate::turn::{Busy, Leaving};
 
 /// Paths that the gateway answers itself.
 const BUILT_IN: [&str; 1] = ["/health"];
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const TURN_TIMEOUT: Duration = Duration::from_secs(600);
-const MAX_STEPS: u32 = 8;
+const MAX_STEPS: u32 = 16;
+const HISTORY: u32 = 400;
 const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 /// What a page needs for a login. Any page may send a body.
 const CORS_HEADERS: [&str; 1] = ["authorization"];
@@ -49,6 +53,7 @@ impl Resolver<'_> {
         let tools = self.offered_tools(&file.tools, tools);
         let layers = self.layers(&file.layers, &tools);
         let cors = file.cors.as_ref().map(|cors| self.cors(&cors.value)).unwrap_or_default();
+        let memory = self.memory(file, protocol, models);
         let (protocol, frontend) = protocol.and_then(|protocol| Some((protocol, protocol.frontend.as_ref()?)))?;
         let options = self.options(frontend.options, file.options.as_ref(), protocol)?;
         Some(Route {
@@ -69,6 +74,48 @@ impl Resolver<'_> {
                 None => Some(KEEP_ALIVE),
             },
             turn_timeout: value(&file.turn_timeout).map_or(TURN_TIMEOUT, |timeout| timeout.0),
+            memory,
+        })
+    }
+
+    /// How the conversations are kept: as the protocol must, or as the file says.
+    fn memory(
+        &mut self,
+        file: &file::Route,
+        protocol: Option<&'static Protocol>,
+        models: &Names<Model>,
+    ) -> Option<Memory> {
+        let keeps = protocol?.frontend.as_ref()?.keeps;
+        let title_model = file.title_model.as_ref().and_then(|model| self.own_model(model, models));
+        match (keeps, file.memory.as_ref()) {
+            (Keeps::Never, Some(memory)) if memory.value => {
+                self.problem(Problem::new(memory.span.clone(), "the pages of this protocol hold their conversations"));
+            }
+            (Keeps::Always, Some(memory)) if !memory.value => {
+                let problem = Problem::new(memory.span.clone(), "the pages of this protocol hold no conversations");
+                self.problem(problem.help("leave `memory` out, or set it to `true`"));
+            }
+            _ => {}
+        }
+        let kept = keeps == Keeps::Always || value(&file.memory).copied().unwrap_or_default();
+        if !kept {
+            let keys = [
+                ("on_disconnect", file.on_disconnect.as_ref().map(|key| &key.span)),
+                ("when_busy", file.when_busy.as_ref().map(|key| &key.span)),
+                ("history", file.history.as_ref().map(|key| &key.span)),
+                ("title_model", file.title_model.as_ref().map(|key| &key.span)),
+            ];
+            for (name, span) in keys.into_iter().filter_map(|(name, span)| Some((name, span?.clone()))) {
+                let problem = Problem::new(span, format!("`{name}` is for routes whose conversations are kept"));
+                self.problem(problem.help("add `memory = true`"));
+            }
+            return None;
+        }
+        Some(Memory {
+            leaving: value(&file.on_disconnect).map_or(Leaving::Cancel, |word| word.0),
+            busy: value(&file.when_busy).map_or(Busy::Wait, |word| word.0),
+            history: value(&file.history).and_then(|most| u32::try_from(most.0).ok()).unwrap_or(HISTORY),
+            title_model,
         })
     }
 

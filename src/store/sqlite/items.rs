@@ -1,13 +1,38 @@
 //! Items of threads.
 
+use chatwire_protocols::items::{Body, Origin};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::{Deserialize, Serialize};
 
 use super::unknown;
-use crate::store::{Item, ItemKind, Owner, Page, PageQuery, Sequence, StoreError};
+use crate::store::{Item, Owner, Page, PageQuery, Sequence, StoreError};
 
-const COLUMNS: &str = "sequence, id, kind, body, created_at";
+const COLUMNS: &str = "sequence, id, hidden, body, created_at";
 
-pub fn append(connection: &Connection, owner: &Owner, thread: &str, item: &Item) -> Result<Sequence, StoreError> {
+/// What of an item has no column of its own.
+#[derive(Serialize)]
+struct Content<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a Origin>,
+    #[serde(flatten)]
+    body: &'a Body,
+}
+
+/// The same, read.
+#[derive(Deserialize)]
+struct Stored {
+    #[serde(default)]
+    origin: Option<Origin>,
+    #[serde(flatten)]
+    body: Body,
+}
+
+fn content(item: &Item) -> Result<String, StoreError> {
+    let content = Content { origin: item.origin.as_ref(), body: &item.body };
+    serde_json::to_string(&content).map_err(|error| StoreError::Other(error.to_string()))
+}
+
+pub fn append(connection: &Connection, owner: &Owner, thread: &str, item: &Item) -> Result<(), StoreError> {
     let sequence = take_place(connection, owner, thread)?;
     let sql = "INSERT INTO items (owner, thread, sequence, id, kind, hidden, body, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -15,25 +40,20 @@ pub fn append(connection: &Connection, owner: &Owner, thread: &str, item: &Item)
         owner.as_str(),
         thread,
         sequence,
-        item.id,
-        item.kind.name(),
-        item.kind == ItemKind::Hidden,
-        item.body.to_string(),
+        item.id.as_str(),
+        item.body.kind(),
+        item.hidden,
+        content(item)?,
         item.created
     ])?;
-    Ok(sequence)
+    Ok(())
 }
 
-pub fn put(connection: &Connection, owner: &Owner, thread: &str, item: &Item) -> Result<Sequence, StoreError> {
-    let sql = "UPDATE items SET kind = ?4, hidden = ?5, body = ?6 WHERE owner = ?1 AND thread = ?2 AND id = ?3
-        RETURNING sequence";
+pub fn put(connection: &Connection, owner: &Owner, thread: &str, item: &Item) -> Result<(), StoreError> {
+    let sql = "UPDATE items SET kind = ?4, hidden = ?5, body = ?6 WHERE owner = ?1 AND thread = ?2 AND id = ?3";
     let mut statement = connection.prepare_cached(sql)?;
-    let hidden = item.kind == ItemKind::Hidden;
-    let values = params![owner.as_str(), thread, item.id, item.kind.name(), hidden, item.body.to_string()];
-    match statement.query_row(values, |row| row.get(0)).optional()? {
-        Some(sequence) => Ok(sequence),
-        None => append(connection, owner, thread, item),
-    }
+    let values = params![owner.as_str(), thread, item.id.as_str(), item.body.kind(), item.hidden, content(item)?];
+    if statement.execute(values)? > 0 { Ok(()) } else { append(connection, owner, thread, item) }
 }
 
 pub fn find(
@@ -64,9 +84,17 @@ pub fn page(
     Ok(query.page(rows.collect::<Result<_, _>>()?))
 }
 
-pub fn delete(connection: &Connection, owner: &Owner, thread: &str, id: &str) -> Result<bool, StoreError> {
+pub fn delete(connection: &Connection, owner: &Owner, thread: &str, id: &str) -> Result<(), StoreError> {
     let sql = "DELETE FROM items WHERE owner = ?1 AND thread = ?2 AND id = ?3";
-    Ok(connection.prepare_cached(sql)?.execute([owner.as_str(), thread, id])? > 0)
+    connection.prepare_cached(sql)?.execute([owner.as_str(), thread, id])?;
+    Ok(())
+}
+
+pub fn delete_behind(connection: &Connection, owner: &Owner, thread: &str, id: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM items WHERE owner = ?1 AND thread = ?2
+        AND sequence > (SELECT sequence FROM items WHERE owner = ?1 AND thread = ?2 AND id = ?3)";
+    connection.prepare_cached(sql)?.execute([owner.as_str(), thread, id])?;
+    Ok(())
 }
 
 fn take_place(connection: &Connection, owner: &Owner, thread: &str) -> Result<Sequence, StoreError> {
@@ -76,8 +104,7 @@ fn take_place(connection: &Connection, owner: &Owner, thread: &str) -> Result<Se
 }
 
 fn item(row: &Row<'_>) -> rusqlite::Result<(Sequence, Item)> {
-    let (word, body): (String, String) = (row.get(2)?, row.get(3)?);
-    let kind = ItemKind::ALL.into_iter().find(|kind| kind.name() == word).ok_or_else(|| unknown(2, &word))?;
-    let body = serde_json::from_str(&body).map_err(|error| unknown(3, &error.to_string()))?;
-    Ok((row.get(0)?, Item { id: row.get(1)?, kind, body, created: row.get(4)? }))
+    let (id, body): (String, String) = (row.get(1)?, row.get(3)?);
+    let Stored { origin, body } = serde_json::from_str(&body).map_err(|error| unknown(3, &error.to_string()))?;
+    Ok((row.get(0)?, Item { id: id.into(), created: row.get(4)?, hidden: row.get(2)?, origin, body }))
 }

@@ -1,6 +1,8 @@
 //! SQLite, the default: one file (or none: in memory), one thread that writes and a few that read.
 
+mod attachments;
 mod facts;
+mod feedback;
 mod items;
 mod migrate;
 mod threads;
@@ -16,8 +18,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::work::Queue;
 use super::{
-    Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Sequence, Store, StoreError,
-    Thread, UsageRow,
+    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Sequence, Store,
+    StoreError, Thread, UsageRow, Write,
 };
 
 /// How long to wait for another process that holds the file.
@@ -117,12 +119,24 @@ impl Store for Sqlite {
         self.reader.submit(move |connection| facts::list(connection, &owner, status, direction, limit))
     }
 
-    fn put_thread(&self, owner: &Owner, thread: Thread) -> Pending<()> {
-        let owner = owner.clone();
-        self.writer.submit(move |connection| threads::put(connection, &owner, &thread))
+    fn apply(&self, owner: &Owner, thread: &str, writes: Vec<Write>) -> Pending<()> {
+        let (owner, thread) = (owner.clone(), thread.to_owned());
+        self.writer.submit(move |connection| {
+            writes.iter().try_for_each(|write| match write {
+                Write::Thread(row) => threads::put(connection, &owner, row),
+                Write::Add(item) => items::append(connection, &owner, &thread, item),
+                Write::Put(item) => items::put(connection, &owner, &thread, item),
+                Write::Remove(id) => items::delete(connection, &owner, &thread, id),
+                Write::RemoveAfter(id) => items::delete_behind(connection, &owner, &thread, id),
+                Write::Attach(id) => attachments::attach(connection, &owner, &thread, id),
+                Write::Feedback { item, positive, created } => {
+                    feedback::put(connection, &owner, &thread, item, *positive, *created)
+                }
+            })
+        })
     }
 
-    fn thread(&self, owner: &Owner, id: &str) -> Pending<Option<Thread>> {
+    fn thread(&self, owner: &Owner, id: &str) -> Pending<Option<(Sequence, Thread)>> {
         let (owner, id) = (owner.clone(), id.to_owned());
         self.reader.submit(move |connection| threads::find(connection, &owner, &id))
     }
@@ -137,16 +151,6 @@ impl Store for Sqlite {
         self.writer.submit(move |connection| threads::delete(connection, &owner, &id))
     }
 
-    fn append_item(&self, owner: &Owner, thread: &str, item: Item) -> Pending<Sequence> {
-        let (owner, thread) = (owner.clone(), thread.to_owned());
-        self.writer.submit(move |connection| items::append(connection, &owner, &thread, &item))
-    }
-
-    fn put_item(&self, owner: &Owner, thread: &str, item: Item) -> Pending<Sequence> {
-        let (owner, thread) = (owner.clone(), thread.to_owned());
-        self.writer.submit(move |connection| items::put(connection, &owner, &thread, &item))
-    }
-
     fn item(&self, owner: &Owner, thread: &str, id: &str) -> Pending<Option<(Sequence, Item)>> {
         let (owner, thread, id) = (owner.clone(), thread.to_owned(), id.to_owned());
         self.reader.submit(move |connection| items::find(connection, &owner, &thread, &id))
@@ -157,9 +161,19 @@ impl Store for Sqlite {
         self.reader.submit(move |connection| items::page(connection, &owner, &thread, query, hidden))
     }
 
-    fn delete_item(&self, owner: &Owner, thread: &str, id: &str) -> Pending<bool> {
-        let (owner, thread, id) = (owner.clone(), thread.to_owned(), id.to_owned());
-        self.writer.submit(move |connection| items::delete(connection, &owner, &thread, &id))
+    fn put_attachment(&self, owner: &Owner, attachment: Attachment) -> Pending<()> {
+        let owner = owner.clone();
+        self.writer.submit(move |connection| attachments::put(connection, &owner, &attachment))
+    }
+
+    fn attachment(&self, owner: &Owner, id: &str) -> Pending<Option<Attachment>> {
+        let (owner, id) = (owner.clone(), id.to_owned());
+        self.reader.submit(move |connection| attachments::find(connection, &owner, &id))
+    }
+
+    fn delete_attachment(&self, owner: &Owner, id: &str) -> Pending<bool> {
+        let (owner, id) = (owner.clone(), id.to_owned());
+        self.writer.submit(move |connection| attachments::delete(connection, &owner, &id))
     }
 
     fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()> {

@@ -99,5 +99,5 @@ fn data(report: &Report, call: Text) -> Data {
     let mut value = report.result();
     value["copy_text"] = report.sentences().into();
     value["widget"] = widget::widget(report);
-    Data { name: "weather".into(), id: Some(call), value, keep: true }
+    Data { name: "weather".into(), id: Some(call), value, keep: true, ask: None }
 }
