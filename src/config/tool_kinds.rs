@@ -53,6 +53,8 @@ section! {
         second_geocoding_url: Optional<Switch<String>>,
         /// The forecast, which speaks as Open-Meteo's. Default: "https://api.open-meteo.com/v1".
         forecast_url: Optional<String>,
+        /// Whether the weather is invented, so that a demonstration needs no network. Default: false.
+        sample: Optional<bool>,
         /// The unit where the model names none. Default: "fahrenheit".
         default_unit: Optional<Unit>,
     }
