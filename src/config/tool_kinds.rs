@@ -44,6 +44,16 @@ section! {
 }
 
 section! {
+    /// A text that a model writes for each call.
+    Write, "`write`" {
+        /// The model, by its name in this file.
+        model: Required<String>,
+        /// What it is told to do with the arguments, which it gets as JSON.
+        instructions: Required<String>,
+    }
+}
+
+section! {
     /// The weather at a place, from services that need no key.
     Weather, "`weather`" {
         /// The geocoder, which speaks as Open-Meteo's. Default: "https://geocoding-api.open-meteo.com/v1".
