@@ -49,8 +49,8 @@ pub enum Begin {
     Outputs(Vec<CallAnswer>),
     /// Another answer.
     Retry {
-        /// The item to begin behind: a user's message, or something of the answer to it that is to be replaced.
-        /// Nothing: the last user's message.
+        /// The user's message to begin behind, or the assistant's message that is to be replaced, by the id that dialects
+        /// with messages know it by ([`crate::items::Origin::message`]). Nothing: the last user's message.
         after: Option<Text>,
     },
     /// The answers to a form.

@@ -5,6 +5,7 @@
 mod approvals;
 mod driver;
 mod machine;
+mod prepare;
 mod round;
 #[cfg(test)]
 mod tests;
@@ -12,5 +13,6 @@ mod turns;
 
 pub use driver::{Driver, Parts};
 pub use machine::{Action, Input, Machine};
+pub use prepare::{Means, apply_layers, choose_model, parts};
 pub use round::ToolRun;
 pub use turns::{Busy, Claim, Follower, Kept, Leaving, Turns};
