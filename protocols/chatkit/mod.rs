@@ -2,7 +2,12 @@
 //!
 //! `README.md` beside this file lists the operations, the forms and the choices that the protocol leaves open.
 
+mod answer;
 mod item;
 mod object;
+mod request;
 mod task;
 mod thread;
+
+#[cfg(test)]
+mod tests;
