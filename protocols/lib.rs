@@ -50,6 +50,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &vercel::TEXT,
     &vercel::TYPED_LINES,
     &callback_sse::PROTOCOL,
+    &chatkit::PROTOCOL,
 ];
 
 /// The protocol of this name or alias.

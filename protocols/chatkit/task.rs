@@ -3,11 +3,16 @@
 use serde_json::Value;
 
 use super::object::Object;
-use crate::event::Citation;
+use crate::event::{Citation, ToolOutcome};
 use crate::items::{KeptCall, Task};
 
 /// Most queries and sources that one task shows.
 const SHOWN: usize = 50;
+
+/// True if there is something to see: a thought may be nothing but what goes back to the provider.
+pub(super) fn is_shown(task: &Task) -> bool {
+    !matches!(task, Task::Thought { text, .. } if text.trim().is_empty())
+}
 
 /// A task of a workflow. A call without a result loads while its workflow is `open`.
 pub(super) fn task(task: &Task, open: bool) -> Value {
@@ -23,9 +28,9 @@ pub(super) fn task(task: &Task, open: bool) -> Value {
 
 fn provider_call(call: &KeptCall, open: bool) -> Value {
     let indicator = match (&call.result, open) {
-        (Some(_), _) => "complete",
+        (Some(result), _) if result.outcome == ToolOutcome::Ok => "complete",
         (None, true) => "loading",
-        (None, false) => "none",
+        _ => "none",
     };
     let label = if call.call.name.is_empty() { call.call.kind.name() } else { &call.call.name };
     let object = Object::default().set("status_indicator", indicator);
@@ -102,7 +107,7 @@ mod tests {
 
     use super::*;
     use crate::chat::{CallPart, ResultPart};
-    use crate::event::{Runs, ToolKind, ToolOutcome};
+    use crate::event::{Runs, ToolKind};
 
     fn call(kind: &str, name: &str, arguments: &str, output: Option<Value>) -> Task {
         let result = output.map(|output| ResultPart {
