@@ -3,7 +3,8 @@
 
 use crate::chat::ChatRequest;
 use crate::event::Text;
-use crate::items::{Attachment, Item, Thread, UserMessage};
+use crate::items::{Attachment, Body, Item, Thread, UserMessage};
+use crate::protocol::Document;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -16,6 +17,11 @@ pub enum Ask {
     Resume {
         /// The thread.
         thread: Text,
+        /// The wire that this page speaks, which may not be that of the page whose request began the turn: it goes into
+        /// [`ChatRequest::wire`] before the reply is opened.
+        wire: &'static str,
+        /// What the page gets if no turn runs there, or no such thread is.
+        idle: Document,
     },
     /// Anything else: the reply is an [`Answer`].
     Operation(Operation),
@@ -44,13 +50,25 @@ pub enum Begin {
         id: Option<Text>,
         /// The message. Its attachments have ids only.
         message: UserMessage,
+        /// Where it stands: [`Place::replaced`] says whether it takes the place of a kept one.
+        place: Place,
     },
-    /// Outputs of page-run calls, and what people said to calls that need an approval.
-    Outputs(Vec<CallAnswer>),
+    /// Outputs of page-run calls, and what people said to calls that need an approval. The store is believed, not the
+    /// page: an output counts only for an open call that a page runs and nobody must allow, an approval only for a call
+    /// that waits for it under that id.
+    Outputs {
+        /// What is said.
+        answers: Vec<CallAnswer>,
+        /// True if the page says all that it knows of a message: what is said to calls that are closed or unknown is
+        /// passed over. If nothing is left then, the turn goes on only where the conversation ends with results that the
+        /// model has not seen, as after a failure. False: each must be for an open call.
+        lenient: bool,
+    },
     /// Another answer.
     Retry {
-        /// The item to begin behind: a user's message, or something of the answer to it that is to be replaced.
-        /// Nothing: the last user's message.
+        /// The item to begin behind: a user's message, or something of the answer to it that is to be replaced; the id
+        /// of an assistant's message ([`Origin::message`](crate::items::Origin)) means the same as that of an item in
+        /// it. Nothing: the last user's message.
         after: Option<Text>,
     },
     /// The answers to a form.
@@ -62,6 +80,43 @@ pub enum Begin {
     },
     /// The user did something with a widget.
     Action(Act),
+}
+
+/// Where a user's message stands in a kept conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Behind everything; in the place of the kept one of its id if there is one, for it was edited or is sent again.
+    #[default]
+    Next,
+    /// In the place of the kept one of its id, else of the user's last one: another answer is wanted to it, and it may
+    /// have been edited.
+    Again,
+    /// The page makes no ids but sends its whole conversation, in which it is the user's message of this number, from 1.
+    Number(usize),
+}
+
+impl Place {
+    /// The kept message whose place a message takes: the new one keeps its id and time, and all behind it is removed.
+    /// Nothing: the message is new.
+    pub fn replaced<'a>(self, id: Option<&str>, message: &UserMessage, items: &'a [Item]) -> Option<&'a Item> {
+        let mut said = items.iter().filter(|item| matches!(item.body, Body::User(_)));
+        if let Some(id) = id
+            && let Some(item) = said.clone().find(|item| item.id == id)
+        {
+            return Some(item);
+        }
+        match self {
+            Self::Next => None,
+            Self::Again => said.next_back(),
+            // One alone may be the newest of a page that sends no more than that: then only its words tell.
+            Self::Number(number) => {
+                let last = said.clone().count() == number;
+                let item = said.nth(number.checked_sub(1)?)?;
+                let same = matches!(&item.body, Body::User(kept) if kept.content == message.content);
+                (number > 1 || (last && same)).then_some(item)
+            }
+        }
+    }
 }
 
 /// What somebody outside says to a call.
@@ -123,6 +178,8 @@ pub enum Operation {
     Messages {
         /// The thread.
         thread: Text,
+        /// The wire in whose form the page wants them.
+        wire: &'static str,
     },
     /// A new name for a thread.
     Rename {
@@ -200,8 +257,13 @@ pub enum Answer {
     Threads(Page<Thread>),
     /// Items.
     Items(Page<Item>),
-    /// The whole of a thread.
-    Messages(Vec<Item>),
+    /// The whole of a thread, oldest first.
+    Messages {
+        /// Its items, hidden ones too.
+        items: Vec<Item>,
+        /// The wire that was asked for.
+        wire: &'static str,
+    },
     /// An item that was changed, if one was.
     Updated(Option<Item>),
     /// A file; the address where its bytes are to be sent, while they are missing.
@@ -210,8 +272,8 @@ pub enum Answer {
     Transcript(String),
     /// It is done. The flag says whether there was anything to do.
     Done(bool),
-    /// There is no turn to resume.
-    NothingRuns,
+    /// Whether there was a turn to stop.
+    Stopped(bool),
 }
 
 /// A part of a list.
