@@ -83,7 +83,7 @@ pub enum Begin {
 }
 
 /// Where a user's message stands in a kept conversation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Place {
     /// Behind everything; in the place of the kept one of its id if there is one, for it was edited or is sent again.
     #[default]
@@ -91,29 +91,38 @@ pub enum Place {
     /// In the place of the kept one of its id, else of the user's last one: another answer is wanted to it, and it may
     /// have been edited.
     Again,
-    /// The page makes no ids but sends its whole conversation, in which it is the user's message of this number, from 1.
-    Number(usize),
+    /// The page makes no ids but sends its whole conversation: behind the user's messages of these texts, and in the
+    /// place of a kept one that stands there. Pages that send only the end of it have other texts there.
+    Behind(Vec<String>),
 }
 
 impl Place {
     /// The kept message whose place a message takes: the new one keeps its id and time, and all behind it is removed.
     /// Nothing: the message is new.
-    pub fn replaced<'a>(self, id: Option<&str>, message: &UserMessage, items: &'a [Item]) -> Option<&'a Item> {
-        let mut said = items.iter().filter(|item| matches!(item.body, Body::User(_)));
+    pub fn replaced<'a>(&self, id: Option<&str>, message: &UserMessage, items: &'a [Item]) -> Option<&'a Item> {
+        let mut kept = items.iter().filter_map(|item| match &item.body {
+            Body::User(kept) => Some((item, kept)),
+            _ => None,
+        });
         if let Some(id) = id
-            && let Some(item) = said.clone().find(|item| item.id == id)
+            && let Some((item, _)) = kept.clone().find(|(item, _)| item.id == id)
         {
             return Some(item);
         }
         match self {
             Self::Next => None,
-            Self::Again => said.next_back(),
-            // One alone may be the newest of a page that sends no more than that: then only its words tell.
-            Self::Number(number) => {
-                let last = said.clone().count() == number;
-                let item = said.nth(number.checked_sub(1)?)?;
-                let same = matches!(&item.body, Body::User(kept) if kept.content == message.content);
-                (number > 1 || (last && same)).then_some(item)
+            Self::Again => kept.next_back().map(|(item, _)| item),
+            Self::Behind(earlier) => {
+                let mut kept: Vec<_> = kept.collect();
+                if kept.len() <= earlier.len()
+                    || !kept.iter().zip(earlier).all(|((_, kept), text)| kept.text() == *text)
+                {
+                    return None;
+                }
+                let alone = kept.len() == 1;
+                let (item, there) = kept.swap_remove(earlier.len());
+                // A first message may as well be the newest of a page that sends no more than that.
+                (!earlier.is_empty() || (alone && there.content == message.content)).then_some(item)
             }
         }
     }
@@ -294,4 +303,71 @@ pub struct Upload {
     pub method: &'static str,
     /// Headers to send.
     pub headers: Vec<(String, String)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::items::Said;
+
+    fn said(text: &str) -> UserMessage {
+        UserMessage { content: vec![Said::Text { text: text.to_owned() }], ..UserMessage::default() }
+    }
+
+    fn kept(texts: &[&str]) -> Vec<Item> {
+        let item = |(at, text): (usize, &&str)| Item {
+            id: format!("u{}", at + 1).into(),
+            created: 0,
+            hidden: false,
+            origin: None,
+            body: Body::User(said(text)),
+        };
+        let mut items: Vec<Item> = texts.iter().enumerate().map(item).collect();
+        items.push(Item { id: "e".into(), created: 0, hidden: false, origin: None, body: Body::EndOfTurn });
+        items
+    }
+
+    fn replaced(place: &Place, id: Option<&str>, text: &str, items: &[&str]) -> Option<String> {
+        place.replaced(id, &said(text), &kept(items)).map(|item| item.id.to_string())
+    }
+
+    #[test]
+    fn an_id_that_is_kept_is_replaced_and_any_other_is_new() {
+        assert_eq!(replaced(&Place::Next, Some("u1"), "x", &["a", "b"]).as_deref(), Some("u1"));
+        for id in [None, Some("u3"), Some("e")] {
+            assert_eq!(replaced(&Place::Next, id, "a", &["a", "b"]), None, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn another_answer_is_to_the_last_message_if_its_id_says_nothing() {
+        assert_eq!(replaced(&Place::Again, Some("u1"), "x", &["a", "b"]).as_deref(), Some("u1"));
+        assert_eq!(replaced(&Place::Again, Some("?"), "b", &["a", "b"]).as_deref(), Some("u2"));
+        assert_eq!(replaced(&Place::Again, None, "b", &[]), None);
+    }
+
+    #[test]
+    fn without_ids_what_stands_before_tells() {
+        let behind = |texts: &[&str]| Place::Behind(texts.iter().map(|text| (*text).to_owned()).collect());
+        for (earlier, text, items, expected) in [
+            // The next message, and the same or another text in the place of one.
+            (&["a"][..], "b", &["a"][..], None),
+            (&["a"], "b", &["a", "b"], Some("u2")),
+            (&["a"], "c", &["a", "b", "c"], Some("u2")),
+            // The end of a longer conversation.
+            (&["b"], "c", &["a", "b"], None),
+            (&["b", "c"], "d", &["a", "b", "c", "e"], None),
+            // One alone: another answer to the first message, or the newest alone.
+            (&[], "a", &["a"], Some("u1")),
+            (&[], "a", &["a", "b"], None),
+            (&[], "b", &["a"], None),
+            (&[], "a", &[], None),
+        ] {
+            assert_eq!(
+                replaced(&behind(earlier), None, text, items).as_deref(),
+                expected,
+                "{earlier:?} {text} {items:?}"
+            );
+        }
+    }
 }
