@@ -264,8 +264,8 @@ pub enum Answer {
     Thread(Thread, Page<Item>),
     /// Threads.
     Threads(Page<Thread>),
-    /// Items.
-    Items(Page<Item>),
+    /// Items of this thread.
+    Items(Text, Page<Item>),
     /// The whole of a thread, oldest first.
     Messages {
         /// Its items, hidden ones too.
@@ -273,8 +273,8 @@ pub enum Answer {
         /// The wire that was asked for.
         wire: &'static str,
     },
-    /// An item that was changed, if one was.
-    Updated(Option<Item>),
+    /// An item of this thread that was changed, if one was.
+    Updated(Text, Option<Item>),
     /// A file; the address where its bytes are to be sent, while they are missing.
     Attachment(Attachment, Option<Upload>),
     /// What was spoken.

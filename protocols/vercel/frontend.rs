@@ -154,7 +154,7 @@ impl Frontend for Page {
             Answer::Stopped(stopped) => json!({ "stopped": stopped }),
             Answer::Done(done) => json!({ "deleted": done }),
             // Nothing that a page of this family can ask for.
-            Answer::Items(_) | Answer::Updated(_) | Answer::Attachment(..) | Answer::Transcript(_) => json!({}),
+            Answer::Items(..) | Answer::Updated(..) | Answer::Attachment(..) | Answer::Transcript(_) => json!({}),
         };
         Document { status: 200, content_type: "application/json", body: body.to_string() }
     }
