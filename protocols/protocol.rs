@@ -101,7 +101,8 @@ pub struct RequestHead<'a> {
     pub method: &'a str,
     /// The path, decoded.
     pub path: &'a str,
-    /// What of the path stands below the route's own: empty, or it begins with a slash.
+    /// What of the path stands below the route's own, as it was sent: empty, or it begins with a slash, and its segments
+    /// are percent-encoded.
     pub below: &'a str,
     /// The query string, without its question mark.
     pub query: &'a str,
