@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::stop::Stop;
 use crate::config::plan::{FactsMount, Plan, Route};
 use crate::store::{Sqlite, Store};
+use crate::turn::Turns;
 use crate::upstream::Upstreams;
 
 /// The plan, made ready to serve.
@@ -15,6 +16,8 @@ pub struct Gateway {
     pub upstreams: Arc<Upstreams>,
     pub stop: Stop,
     pub store: Arc<dyn Store>,
+    /// The turns of kept conversations.
+    pub turns: Arc<Turns>,
     routes: HashMap<String, Arc<Route>>,
 }
 
@@ -23,7 +26,8 @@ impl Gateway {
         let routes = plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect();
         let upstreams = Arc::new(Upstreams::new(&plan)?);
         let store = open_store(&plan)?;
-        Ok(Self { plan, upstreams, stop, store, routes })
+        let turns = Arc::new(Turns::new(plan.server.max_turns));
+        Ok(Self { plan, upstreams, stop, store, turns, routes })
     }
 
     /// The route of exactly this path.

@@ -3,14 +3,24 @@
 //! [`Machine`] decides and does no IO, [`Driver`] does what it says.
 
 mod approvals;
+mod claims;
 mod driver;
+mod feed;
+mod follower;
+mod keeper;
 mod machine;
 mod round;
+mod source;
+mod task;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod weight;
 
+pub use claims::Claim;
 pub use driver::{Driver, Parts};
+pub use follower::Follower;
 pub use machine::{Action, Input, Machine};
 pub use round::ToolRun;
-pub use turns::{Busy, Claim, Follower, Kept, Leaving, Turns};
+pub use source::TurnSource;
+pub use turns::{Busy, Kept, Leaving, Turns};

@@ -64,6 +64,7 @@ impl Setup {
                 write_timeout: LONG,
                 drain: LONG,
                 max_connections: 64,
+                max_turns: 64,
             },
             sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),
             timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
@@ -137,6 +138,7 @@ impl Setup {
             cors: self.cors.clone(),
             keep_alive: self.keep_alive,
             turn_timeout: self.turn_timeout,
+            memory: None,
         };
         let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors };
         let routes = vec![Arc::new(route)];
