@@ -1,5 +1,5 @@
-//! The body of a reply. A turn that is not kept is polled by the body itself: no task and no queue between the
-//! provider's bytes and the page's.
+//! The body of a reply. A running turn is polled by the body itself: no task and no queue between the provider's
+//! bytes and the page's.
 
 use std::fmt;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::pump::Pumped;
 use crate::telemetry::Record;
-use crate::turn::TurnSource;
+use crate::turn::Driver;
 use crate::upstream::Alarm;
 
 /// A reply's body.
@@ -30,9 +30,9 @@ pub enum Body {
     Pumped(#[pin] Pumped),
 }
 
-/// A turn on its way to a page. Dropping it leaves the turn.
+/// A turn on its way to a page. Dropping it drops the turn.
 pub struct TurnBody {
-    turn: TurnSource,
+    driver: Driver,
     encoder: Box<dyn Encoder>,
     /// Events that are not written yet.
     events: Vec<Event>,
@@ -62,14 +62,14 @@ impl std::error::Error for Broken {}
 impl TurnBody {
     /// The rest of a turn that has given `events` so far. `keep_alive` is how long it may be silent.
     pub fn new(
-        turn: TurnSource,
+        driver: Driver,
         encoder: Box<dyn Encoder>,
         events: Vec<Event>,
         keep_alive: Option<Duration>,
         record: Record,
     ) -> Self {
         let silence = keep_alive.map(|most| Silence { most, alarm: Alarm::new(Instant::now() + most) });
-        Self { turn, encoder, events, out: BytesMut::new(), silence, record }
+        Self { driver, encoder, events, out: BytesMut::new(), silence, record }
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
@@ -81,10 +81,10 @@ impl TurnBody {
                 }
                 return Poll::Ready(Some(Ok(self.out.split().freeze())));
             }
-            if self.turn.ended() {
+            if self.driver.ended() {
                 return Poll::Ready(self.encoder.abort().then_some(Err(Broken)));
             }
-            if self.turn.poll(cx, &mut self.events).is_pending() {
+            if self.driver.poll(cx, &mut self.events).is_pending() {
                 std::task::ready!(self.poll_silence(cx));
             }
         }
@@ -92,7 +92,7 @@ impl TurnBody {
 
     fn encode(&mut self) {
         for event in self.events.drain(..) {
-            self.record.event(&event, &self.turn);
+            self.record.event(&event, &self.driver);
             self.encoder.event(&event, &mut self.out);
         }
     }

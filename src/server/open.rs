@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{Failure, Refusal};
 use chatwire_protocols::event::{Event, Text};
-use chatwire_protocols::protocol::{Keeps, Reply, ReplyContext};
+use chatwire_protocols::protocol::{Reply, ReplyContext};
 use compact_str::format_compact;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -23,7 +23,7 @@ use crate::layers::Prepared;
 use crate::store::Owner;
 use crate::telemetry::Record;
 use crate::tools::Toolbox;
-use crate::turn::{Driver, Follower, Parts, TurnSource};
+use crate::turn::{Driver, Parts};
 
 /// Who notices that a page does not read its answer.
 #[derive(Clone, Copy, Debug)]
@@ -66,19 +66,11 @@ pub async fn reply(
         upstreams: Arc::clone(&gateway.upstreams),
         stop: gateway.stop.clone(),
     });
-    answer(route, reply, TurnSource::Direct(Box::new(driver)), record, pace).await
-}
-
-/// Gives a reply to a kept turn, to whoever began it or to another page.
-pub async fn reply_kept(route: &Route, follower: Follower, mut record: Record, pace: Pace) -> Response<Body> {
-    let (chat, context) = follower.opening();
-    record.model(&context.model);
-    let reply = route.frontend.open(&chat, &context);
-    answer(route, reply, TurnSource::Kept(follower), record, pace).await
-}
-
-async fn answer(route: &Route, reply: Reply, turn: TurnSource, record: Record, pace: Pace) -> Response<Body> {
-    if reply.whole { whole(route, reply, turn, record).await } else { stream(route, reply, turn, record, pace).await }
+    if reply.whole {
+        whole(route, reply, driver, record).await
+    } else {
+        stream(route, reply, driver, record, pace).await
+    }
 }
 
 /// Applies the route's layers and gives the tools of the turn.
@@ -98,13 +90,11 @@ async fn prepare(
     tools
 }
 
-async fn stream(route: &Route, reply: Reply, mut turn: TurnSource, record: Record, pace: Pace) -> Response<Body> {
+async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record, pace: Pace) -> Response<Body> {
     let mut events = Vec::new();
-    // A page that holds nothing itself must be told what has been stored for it, also when the turn fails.
-    let tells = matches!(turn, TurnSource::Kept(_)) && keeps(route) == Keeps::Always;
     let opening = async {
-        while !(tells || opens(&events) || turn.ended()) {
-            std::future::poll_fn(|cx| turn.poll(cx, &mut events)).await;
+        while !opens(&events) && !driver.ended() {
+            std::future::poll_fn(|cx| driver.poll(cx, &mut events)).await;
         }
     };
     match route.keep_alive {
@@ -112,13 +102,13 @@ async fn stream(route: &Route, reply: Reply, mut turn: TurnSource, record: Recor
         Some(silence) => drop(tokio::time::timeout(silence, opening).await),
         None => opening.await,
     }
-    if !(tells || opens(&events))
+    if !opens(&events)
         && let Some(Event::Failed(failure)) = events.last()
     {
-        return refused_turn(route, record, &turn, failure);
+        return refused_turn(route, record, &driver, failure);
     }
     let head = (reply.status, reply.headers);
-    let body = Box::new(TurnBody::new(turn, reply.encoder, events, route.keep_alive, record));
+    let body = Box::new(TurnBody::new(driver, reply.encoder, events, route.keep_alive, record));
     let body = match pace {
         Pace::OfConnection => Body::Turn(body),
         Pace::OfStream(patience) => Body::Pumped(Pumped::new(body, patience)),
@@ -128,10 +118,6 @@ async fn stream(route: &Route, reply: Reply, mut turn: TurnSource, record: Recor
     response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     response
-}
-
-fn keeps(route: &Route) -> Keeps {
-    route.protocol.frontend.as_ref().map_or(Keeps::Never, |frontend| frontend.keeps)
 }
 
 /// True if the events say something to the page: the head must go out.
@@ -146,26 +132,26 @@ fn opens(events: &[Event]) -> bool {
 }
 
 /// A reply that is one document: it is sent when it is complete.
-async fn whole(route: &Route, mut reply: Reply, mut turn: TurnSource, mut record: Record) -> Response<Body> {
+async fn whole(route: &Route, mut reply: Reply, mut driver: Driver, mut record: Record) -> Response<Body> {
     let mut events = Vec::new();
     let mut out = BytesMut::new();
-    while !turn.ended() {
-        std::future::poll_fn(|cx| turn.poll(cx, &mut events)).await;
+    while !driver.ended() {
+        std::future::poll_fn(|cx| driver.poll(cx, &mut events)).await;
         for event in events.drain(..) {
             if let Event::Failed(failure) = &event {
-                return refused_turn(route, record, &turn, failure);
+                return refused_turn(route, record, &driver, failure);
             }
-            record.event(&event, &turn);
+            record.event(&event, &driver);
             reply.encoder.event(&event, &mut out);
         }
     }
     with_head((reply.status, reply.headers), Body::from(out.freeze()))
 }
 
-fn refused_turn(route: &Route, mut record: Record, turn: &TurnSource, failure: &Failure) -> Response<Body> {
-    record.target(turn);
-    match turn.mistake() {
-        Some(error) => refused(record, Some(route), &Refusal::Caller(&error)),
+fn refused_turn(route: &Route, mut record: Record, driver: &Driver, failure: &Failure) -> Response<Body> {
+    record.target(driver);
+    match driver.mistake() {
+        Some(error) => refused(record, Some(route), &Refusal::Caller(error)),
         None => refused(record, Some(route), &Refusal::Failure(failure)),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use chatwire_protocols::error::{Failure, Refusal};
 use chatwire_protocols::event::{CancelledBy, Event};
 
-use crate::turn::TurnSource;
+use crate::turn::Driver;
 
 /// A request's line in the log. Written when it is dropped.
 pub struct Record {
@@ -57,8 +57,8 @@ impl Record {
     }
 
     /// Which target answers.
-    pub fn target(&mut self, turn: &TurnSource) {
-        self.target = turn.target();
+    pub fn target(&mut self, driver: &Driver) {
+        self.target = driver.target();
     }
 
     /// Nothing worth a line: a health check, a preflight.
@@ -81,18 +81,18 @@ impl Record {
     }
 
     /// Something goes to the page.
-    pub fn event(&mut self, event: &Event, turn: &TurnSource) {
+    pub fn event(&mut self, event: &Event, driver: &Driver) {
         self.events += 1;
         match event {
             Event::BlockDelta { .. } if self.first_token.is_none() => self.first_token = Some(Instant::now()),
             Event::TurnEnd(end) => {
                 self.end = end.finish.reason.name();
                 (self.input_tokens, self.output_tokens) = (end.usage.input, end.usage.output);
-                self.target(turn);
+                self.target(driver);
             }
             Event::Failed(failure) => {
                 self.end = failure.kind.label();
-                self.target(turn);
+                self.target(driver);
                 self.failure(failure);
             }
             Event::Cancelled { by } => {
@@ -101,7 +101,7 @@ impl Record {
                     CancelledBy::NewerTurn => "replaced",
                     CancelledBy::Shutdown => "shutdown",
                 };
-                self.target(turn);
+                self.target(driver);
             }
             _ => {}
         }

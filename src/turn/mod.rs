@@ -10,7 +10,6 @@ mod follower;
 mod keeper;
 mod machine;
 mod round;
-mod source;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -22,5 +21,5 @@ pub use driver::{Driver, Parts};
 pub use follower::Follower;
 pub use machine::{Action, Input, Machine};
 pub use round::ToolRun;
-pub use source::TurnSource;
+pub use task::Beside;
 pub use turns::{Busy, Kept, Leaving, Turns};

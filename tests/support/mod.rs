@@ -98,7 +98,8 @@ impl Setup {
         bind(self.plan()).await
     }
 
-    fn plan(self) -> Plan {
+    /// What the gateway is made from.
+    pub fn plan(self) -> Plan {
         let target = |(at, source): (usize, Source)| ModelTarget {
             provider: Arc::new(Provider {
                 name: format!("p{at}"),
