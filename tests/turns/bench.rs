@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chatwire::config::plan::{Model, ToolPlan};
 use chatwire::server::Stop;
-use chatwire::store::{Direction, Item, Owner, PageQuery, Store, Thread, ThreadStatus, Write};
+use chatwire::store::{Direction, Item, Owner, PageQuery, Sequence, Store, Thread, ThreadStatus, Write};
 use chatwire::tools::Toolbox;
 use chatwire::turn::{Claim, Follower, Kept, Leaving, Parts, Turns};
 use chatwire::upstream::Upstreams;
@@ -103,6 +103,12 @@ impl Bench {
         let query = PageQuery { after: None, limit: 100, direction: Direction::OldestFirst };
         let page = self.store.items(&self.owner, THREAD, query, true).await.unwrap();
         page.rows.iter().map(|(_, item)| shown(item)).collect()
+    }
+
+    /// An item by its place.
+    pub async fn item(&self, at: usize) -> (Sequence, Item) {
+        let query = PageQuery { after: None, limit: 100, direction: Direction::OldestFirst };
+        self.store.items(&self.owner, THREAD, query, true).await.unwrap().rows.swap_remove(at)
     }
 
     pub async fn thread(&self) -> Thread {

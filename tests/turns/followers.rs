@@ -61,6 +61,26 @@ async fn the_last_page_to_leave_cancels_and_the_provider_is_left_at_once() {
 }
 
 #[tokio::test]
+async fn a_turn_whose_page_leaves_at_once_has_a_start_and_an_end() {
+    let bench = Bench::new().await;
+    drop(bench.turns.start(bench.kept(Leaving::Cancel, Vec::new()).await));
+    bench.check_empty().await;
+    assert_eq!(bench.items().await, ["*note"]);
+    let (_, note) = bench.item(0).await;
+    assert_eq!(note.origin.map(|origin| (origin.turn, origin.message)), Some(("turn_1".into(), "msg_1".into())));
+}
+
+#[tokio::test]
+async fn a_turn_that_is_thrown_away_tells_its_pages() {
+    let bench = Bench::new().await;
+    let (page, asked) = bench.begun(Leaving::Finish, "open one\n").await;
+    bench.turns.close(std::time::Duration::ZERO).await;
+    assert!(matches!(page.all().await.last(), Some(Event::Failed(_))));
+    asked.closed().await;
+    bench.check_empty().await;
+}
+
+#[tokio::test]
 async fn a_turn_that_finishes_alone_is_stored_whole() {
     let bench = Bench::new().await;
     let (page, mut asked) = bench.begun(Leaving::Finish, "open one\n").await;

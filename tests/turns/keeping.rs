@@ -65,6 +65,24 @@ async fn a_store_that_fails_in_the_middle_ends_the_provider_s_stream() {
 }
 
 #[tokio::test]
+async fn a_store_that_hangs_fails_the_turn() {
+    let bench = Bench::new().await;
+    let _never = bench.store.hold();
+    let (mut page, mut asked) = bench.begun(Leaving::Finish, "open one\n").await;
+    asked.send("finish stop\n").await;
+    asked.end().await;
+    // From here on nothing comes from outside, so time may jump to what is waited for.
+    page.until(|event| matches!(event, Event::BlockDelta { .. })).await;
+    tokio::task::yield_now().await;
+    tokio::time::pause();
+    while !page.follower.ended() {
+        std::future::poll_fn(|cx| page.follower.poll(cx, &mut page.seen)).await;
+    }
+    let Some(Event::Failed(failure)) = page.seen.last() else { panic!("{:?}", page.seen) };
+    assert_eq!(failure.kind, FailureKind::Internal);
+}
+
+#[tokio::test]
 async fn a_thread_that_is_gone_fails_its_turn() {
     let bench = Bench::new().await;
     let (page, mut asked) = bench.begun(Leaving::Finish, "text one\n").await;
