@@ -76,10 +76,10 @@ impl Driver {
             machine: Machine::new(parts.turn, parts.chat, parts.toolbox, parts.max_steps)
                 .with_page_calls(parts.page_calls),
             model: parts.model,
+            tools: Running::new(Arc::clone(&parts.upstreams)),
             upstreams: parts.upstreams,
             call: None,
             target: 0,
-            tools: Running::default(),
             scratch: Vec::new(),
             deadline: Alarm::new(Instant::now() + parts.timeout),
             stopped: Box::pin(async move { stopped.turns_must_end().await }),

@@ -3,6 +3,7 @@
 //! [`Machine`] decides and does no IO, [`Driver`] does what it says.
 
 mod approvals;
+mod aside;
 mod claims;
 mod driver;
 mod feed;
@@ -16,6 +17,7 @@ mod tests;
 mod turns;
 mod weight;
 
+pub use aside::Aside;
 pub use claims::Claim;
 pub use driver::{Driver, Parts};
 pub use follower::Follower;
