@@ -75,7 +75,7 @@ fn unkept(context: &ReplyContext) -> KeptContext {
         created,
         updated: created,
     };
-    KeptContext { thread, made: false, added: Vec::new(), replaced: Vec::new() }
+    KeptContext { thread, made: false, added: Vec::new(), replaced: Vec::new(), shown: Vec::new() }
 }
 
 /// An open workflow as the page has it.
@@ -112,6 +112,9 @@ impl Encode {
                 Body::PageCall(_) => {}
                 _ => self.finished(replaced, "thread.item.replaced", out),
             }
+        }
+        for shown in &opening.shown {
+            self.finished(shown, "thread.item.done", out);
         }
     }
 

@@ -237,6 +237,8 @@ section! {
         history: Optional<Whole<1, 100_000>>,
         /// The model that names new threads. Default: they are called by their first message.
         title_model: Optional<String>,
+        /// What happens when a user does something with a widget, by the actions' names.
+        actions: Optional<Named<Action>>,
         /// After how much silence a keep-alive goes out; `false` for never. Default: "15s".
         keep_alive: Optional<Switch<Deadline>>,
         /// How long a whole turn may take. Default: "10m".
@@ -245,6 +247,17 @@ section! {
         cors: Optional<Cors>,
         /// Options of its protocol.
         options: Optional<FreeTable>,
+    }
+}
+
+section! {
+    /// What happens when a user does something with a widget.
+    Action, "an action" {
+        /// The tool that is run, with what comes with the action as its arguments. The widget that it makes takes the
+        /// place of the one that was used. The model need not be offered the tool.
+        tool: Required<String>,
+        /// Whether the model is told and answers. Default: false.
+        say: Optional<bool>,
     }
 }
 

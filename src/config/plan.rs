@@ -108,6 +108,26 @@ pub struct Memory {
     pub history: u32,
     /// Names new threads; without one, they are called by their first message.
     pub title_model: Option<Arc<Model>>,
+    /// What happens when a user does something with a widget, by the actions' names.
+    pub actions: BTreeMap<String, ActionPlan>,
+}
+
+/// What happens when a user does something with a widget.
+#[derive(Clone, Debug)]
+pub struct ActionPlan {
+    /// The tool that is run.
+    pub tool: ActionTool,
+    /// Whether the model is told and answers.
+    pub say: bool,
+}
+
+/// The tool of an action.
+#[derive(Clone, Debug)]
+pub enum ActionTool {
+    /// A configured one.
+    Plan(Arc<ToolPlan>),
+    /// One that a layer of the route brings for each user, by its name.
+    OfLayer(String),
 }
 
 /// Which pages of other origins may call a route.

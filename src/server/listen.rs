@@ -106,7 +106,7 @@ impl Listening {
         let drained = async {
             drop(slots.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await);
             // Turns may outlive their pages.
-            gateway.turns.idle().await;
+            gateway.threads.turns().idle().await;
         };
         tokio::select! {
             () = drained => {}
@@ -114,7 +114,7 @@ impl Listening {
             () = close(&gateway, &stopper) => {}
         }
         stopper.advance(Phase::Now);
-        gateway.turns.close(LAST_WRITES).await;
+        gateway.threads.turns().close(LAST_WRITES).await;
     }
 }
 
@@ -190,11 +190,11 @@ mod tests {
             max_steps: 1,
             page_calls: false,
             timeout: LONG,
-            upstreams: Arc::clone(&gateway.upstreams),
+            upstreams: Arc::clone(&gateway.threads.means().upstreams),
             stop: gateway.stop.clone(),
         };
-        let follower = gateway.turns.start(Kept {
-            claim: gateway.turns.claim(&owner, THREAD, Duration::ZERO).await.unwrap(),
+        let follower = gateway.threads.turns().start(Kept {
+            claim: gateway.threads.turns().claim(&owner, THREAD, Duration::ZERO).await.unwrap(),
             parts,
             chat: ChatRequest::default(),
             context: ReplyContext::default(),
@@ -218,7 +218,7 @@ mod tests {
 
     /// What is stored when the gateway has ended: when the thread was changed, and the texts.
     async fn after(gateway: &Gateway) -> (u64, Vec<String>) {
-        assert!(gateway.turns.is_empty());
+        assert!(gateway.threads.turns().is_empty());
         let owner = Owner::local();
         let query = PageQuery { after: None, limit: 10, direction: Direction::OldestFirst };
         let items = gateway.store.items(&owner, THREAD, query, true).await.unwrap();

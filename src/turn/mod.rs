@@ -10,6 +10,7 @@ mod feed;
 mod follower;
 mod keeper;
 mod machine;
+mod prepare;
 mod round;
 mod task;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use claims::Claim;
 pub use driver::{Driver, Parts};
 pub use follower::Follower;
 pub use machine::{Action, Input, Machine};
+pub use prepare::{Means, apply_layers, choose_model, parts};
 pub use round::ToolRun;
 pub use task::Beside;
 pub use turns::{Busy, Kept, Leaving, Turns};

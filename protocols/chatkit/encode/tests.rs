@@ -30,6 +30,7 @@ fn context() -> ReplyContext {
         made: true,
         added: vec![stored("msg_u", Body::User(message))],
         replaced: Vec::new(),
+        shown: Vec::new(),
     };
     ReplyContext { turn: "turn_ab".into(), kept: Some(Box::new(kept)), ..sample::context() }
 }

@@ -1,5 +1,6 @@
 //! Looks everything up once: the file's sections in, the plan out.
 
+mod action;
 mod http_tool;
 mod model;
 mod names;
