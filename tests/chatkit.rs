@@ -6,9 +6,11 @@
 
 mod binary;
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use binary::Gateway;
 use chatwire_protocols::event::{Citation, File, FileSource, Mark};
@@ -18,6 +20,8 @@ use chatwire_protocols::items::{
 };
 use chatwire_protocols::operation::{Answer, Page, Upload};
 use chatwire_protocols::options::Options;
+use chatwire_protocols::protocol::Frontend;
+use chatwire_protocols::transcode;
 use serde_json::json;
 
 fn folder() -> PathBuf {
@@ -53,17 +57,56 @@ fn a_page_goes_through_its_life_with_every_provider() {
 
 #[test]
 fn every_answer_is_what_the_official_types_would_write() {
-    let Some(mut python) = python() else { return };
-    let spec = chatwire_protocols::find("chatkit").and_then(|found| found.frontend.as_ref()).expect("pages speak it");
-    let frontend = (spec.make)(&Options::default());
-    let mut child =
-        python.arg("judge.py").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
-    for (kind, said) in answers() {
-        writeln!(input, "{kind}\t{}", frontend.answer(&said).body).unwrap();
+    let Some(python) = python() else { return };
+    let frontend = frontend();
+    let lines: String =
+        answers().iter().map(|(kind, said)| format!("{kind}\t{}\n", frontend.answer(said).body)).collect();
+    judged(&fed(python, "judge.py", lines.as_bytes()));
+}
+
+#[test]
+fn every_recorded_answer_is_a_stream_that_the_official_types_would_write() {
+    let Some(python) = python() else { return };
+    let frontend = frontend();
+    let mut bodies = Vec::new();
+    for (protocol, answer) in recordings() {
+        let upstream = chatwire_protocols::find(&protocol).and_then(|found| found.upstream.as_ref()).expect(&protocol);
+        let events = transcode::decode(&*(upstream.make)(&Options::default()), [&answer[..]]);
+        bodies.extend_from_slice(&transcode::encode(&*frontend, &events));
+        bodies.push(0);
     }
-    drop(input);
-    judged(&child.wait_with_output().unwrap());
+    judged(&fed(python, "streams.py", &bodies));
+}
+
+fn frontend() -> Arc<dyn Frontend> {
+    let spec = chatwire_protocols::find("chatkit").and_then(|found| found.frontend.as_ref()).expect("pages speak it");
+    (spec.make)(&Options::default())
+}
+
+/// What a script says to this input.
+fn fed(mut python: Command, script: &str, input: &[u8]) -> Output {
+    let mut child =
+        python.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // All of it is read before anything is said.
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Every recorded answer of a provider, and its protocol.
+fn recordings() -> Vec<(String, Vec<u8>)> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden");
+    let mut found = Vec::new();
+    for case in fs::read_dir(golden).unwrap() {
+        for file in fs::read_dir(case.unwrap().path()).unwrap() {
+            let file = file.unwrap();
+            let name = file.file_name().into_string().unwrap();
+            if let Some((protocol, _)) = name.strip_prefix("upstream.").and_then(|rest| rest.rsplit_once('.')) {
+                found.push((protocol.to_owned(), fs::read(file.path()).unwrap()));
+            }
+        }
+    }
+    assert!(found.len() > 50, "the recordings are there");
+    found
 }
 
 /// An answer of every kind, and an item of every kind.

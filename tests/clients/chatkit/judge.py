@@ -75,8 +75,8 @@ def instant(text: str) -> float:
 
 def main() -> int:
     wrong = judged = 0
-    for line in sys.stdin:
-        kind, text = line.rstrip("\n").split("\t", 1)
+    for line in sys.stdin.buffer.read().decode().rstrip("\n").split("\n"):
+        kind, text = line.split("\t", 1)
         judged += 1
         try:
             read(kind, text)
