@@ -314,11 +314,3 @@ fn a_keep_alive_is_a_comment() {
         assert_eq!(out, ": keep-alive\n\n");
     }
 }
-
-#[test]
-fn dump() {
-    let Ok(folder) = std::env::var("DUMP") else { return };
-    for (name, events) in sample::all() {
-        std::fs::write(format!("{folder}/{name}.sse"), encoded(Encode::new(&context(), true), &events)).unwrap();
-    }
-}
