@@ -101,7 +101,8 @@ pub struct RequestHead<'a> {
     pub method: &'a str,
     /// The path, decoded.
     pub path: &'a str,
-    /// What of the path stands below the route's own: empty, or it begins with a slash.
+    /// What of the path stands below the route's own, as it was sent: empty, or it begins with a slash, and its segments
+    /// are percent-encoded.
     pub below: &'a str,
     /// The query string, without its question mark.
     pub query: &'a str,
@@ -133,6 +134,8 @@ pub struct KeptContext {
     pub added: Vec<Item>,
     /// What was changed for this request before the turn and is to be shown so: an answered form, a widget.
     pub replaced: Vec<Item>,
+    /// What the page is shown for the first time, behind all else of the opening: the page-run call whose turn has come.
+    pub shown: Vec<Item>,
 }
 
 /// A reply that has begun.

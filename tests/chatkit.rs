@@ -124,7 +124,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
         })
         .collect();
     let mut all: Vec<_> =
-        items.iter().map(|item| ("updated", Answer::Updated(thread.into(), Some(item.clone())))).collect();
+        items.iter().map(|item| ("updated", Answer::Updated(thread.into(), Some(Box::new(item.clone()))))).collect();
     let statuses = [ThreadStatus::Active, ThreadStatus::Locked(None), ThreadStatus::Closed(Some("Over.".to_owned()))];
     let threads: Vec<Thread> = statuses.into_iter().map(thread_that_is).collect();
     let upload = Upload {

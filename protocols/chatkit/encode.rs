@@ -75,7 +75,7 @@ fn unkept(context: &ReplyContext) -> KeptContext {
         created,
         updated: created,
     };
-    KeptContext { thread, made: false, added: Vec::new(), replaced: Vec::new() }
+    KeptContext { thread, made: false, added: Vec::new(), replaced: Vec::new(), shown: Vec::new() }
 }
 
 /// An open workflow as the page has it.
@@ -106,12 +106,13 @@ impl Encode {
         write(out, "stream_options", Object::default().set("stream_options", options));
         for replaced in &opening.replaced {
             match &replaced.body {
-                // Its turn has come: the page sees it for the first time.
-                Body::PageCall(_) if is_pending(replaced) => self.finished(replaced, "thread.item.done", out),
                 // The page knows what it has answered.
                 Body::PageCall(_) => {}
                 _ => self.finished(replaced, "thread.item.replaced", out),
             }
+        }
+        for shown in &opening.shown {
+            self.finished(shown, "thread.item.done", out);
         }
     }
 

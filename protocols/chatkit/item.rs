@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::object::{Object, address, time};
+use super::object::{Object, address};
 use super::task::{annotation, task};
 use super::thread::attachment;
 use crate::chat::citations;
@@ -10,6 +10,7 @@ use crate::event::{Citation, File, Text};
 use crate::items::{
     AssistantMessage, Body, Form, FormState, Item, PageRun, PageRunState, Question, Said, Tag, UserMessage, Workflow,
 };
+use crate::wire::time::utc;
 
 /// An item of this thread; `None` for what no page is shown and for what ChatKit has no form for.
 pub(super) fn item(item: &Item, thread: &str) -> Option<Value> {
@@ -33,7 +34,7 @@ pub(super) fn item(item: &Item, thread: &str) -> Option<Value> {
 
 /// What every item begins with.
 pub(super) fn head(id: &str, thread: &str, created: u64, kind: &str) -> Object {
-    Object::default().set("id", id).set("thread_id", thread).set("created_at", time(created)).set("type", kind)
+    Object::default().set("id", id).set("thread_id", thread).set("created_at", utc(created)).set("type", kind)
 }
 
 /// A piece of the assistant's text. There is exactly one in a message.

@@ -15,7 +15,7 @@ use crate::chat::{ChatRequest, ToolChoice};
 use crate::error::CallerError;
 use crate::event::Text;
 use crate::items::UserMessage;
-use crate::operation::{Act, Ask, Begin, CallAnswer, CallSaid, List, Operation, TurnAsk};
+use crate::operation::{Act, Ask, Begin, CallAnswer, CallSaid, List, Operation, Place, TurnAsk};
 use crate::protocol::RequestHead;
 use crate::wire::base64;
 use crate::wire::body::{self, Node};
@@ -88,14 +88,14 @@ fn said(thread: Option<Text>, message: UserMessage) -> Result<Ask, CallerError> 
         tool_choice: message.tool.clone().map_or(ToolChoice::Auto, ToolChoice::Named),
         ..ChatRequest::default()
     };
-    Ok(turn(thread, Begin::Message { id: None, message }, chat))
+    Ok(turn(thread, Begin::Message { id: None, message, place: Place::Next }, chat))
 }
 
 /// The page names no call: it answers the one that is pending. A handler that gives nothing sends no `result`.
 fn add_output(params: &Node<'_>) -> Result<Ask, CallerError> {
     let result = params.get("result").map_or(Value::Null, |result| result.value.clone());
     let answer = CallAnswer { call: None, said: CallSaid::Output(result) };
-    Ok(turn(Some(thread(params)?), Begin::Outputs(vec![answer]), ChatRequest::default()))
+    Ok(turn(Some(thread(params)?), Begin::Outputs { answers: vec![answer], lenient: false }, ChatRequest::default()))
 }
 
 fn add_form(params: &Node<'_>) -> Result<Ask, CallerError> {

@@ -244,7 +244,7 @@ fn what_pages_are_not_shown_is_in_no_answer() {
     let page = Page { rows: rows.clone(), more: true };
     assert_eq!(body(&Answer::Items("thr_1".into(), page)), r#"{"data":[],"has_more":true,"after":"last"}"#);
     for row in rows {
-        assert_eq!(body(&Answer::Updated("thr_1".into(), Some(row))), "{}");
+        assert_eq!(body(&Answer::Updated("thr_1".into(), Some(Box::new(row)))), "{}");
     }
 }
 
@@ -298,11 +298,11 @@ fn attachments_say_where_their_bytes_go_and_where_they_are_seen() {
 
 #[test]
 fn the_rest_is_an_empty_object_or_a_text() {
-    for said in [Answer::Done(true), Answer::Done(false), Answer::NothingRuns, Answer::Updated("t".into(), None)] {
+    for said in [Answer::Done(true), Answer::Done(false), Answer::Stopped(true), Answer::Updated("t".into(), None)] {
         assert_eq!(body(&said), "{}");
     }
     assert_eq!(body(&Answer::Transcript("a \"b\"".to_owned())), r#"{"text":"a \"b\""}"#);
-    let updated = body(&Answer::Updated("thr_2".into(), Some(item_of(Body::EndOfTurn))));
+    let updated = body(&Answer::Updated("thr_2".into(), Some(Box::new(item_of(Body::EndOfTurn)))));
     assert!(updated.starts_with(r#"{"updated_item":{"id":"i1","thread_id":"thr_2","#), "{updated}");
 }
 

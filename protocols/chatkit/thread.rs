@@ -3,16 +3,17 @@
 use serde_json::{Map, Value};
 
 use super::item::item;
-use super::object::{Object, address, time};
+use super::object::{Object, address};
 use crate::items::{Attachment, Item, Thread, ThreadStatus};
 use crate::operation::{Page, Upload};
+use crate::wire::time::utc;
 
 /// A thread with a page of its items.
 pub(super) fn thread(thread: &Thread, page: &Page<Item>) -> Value {
     Object::default()
         .maybe("title", thread.title.as_deref())
         .set("id", thread.id.as_str())
-        .set("created_at", time(thread.created))
+        .set("created_at", utc(thread.created))
         .set("status", status(&thread.status))
         // What the gateway keeps beside a thread is nobody's business.
         .set("metadata", Map::new())

@@ -115,6 +115,17 @@ pub struct UserMessage {
     pub extra: Map<String, Value>,
 }
 
+impl UserMessage {
+    /// All its texts, joined.
+    pub fn text(&self) -> String {
+        let texts = self.content.iter().filter_map(|said| match said {
+            Said::Text { text } => Some(text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
+}
+
 /// A piece of a user's message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "said", rename_all = "snake_case")]

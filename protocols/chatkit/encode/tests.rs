@@ -30,6 +30,7 @@ fn context() -> ReplyContext {
         made: true,
         added: vec![stored("msg_u", Body::User(message))],
         replaced: Vec::new(),
+        shown: Vec::new(),
     };
     ReplyContext { turn: "turn_ab".into(), kept: Some(Box::new(kept)), ..sample::context() }
 }
@@ -87,14 +88,14 @@ fn what_was_changed_for_the_request_is_shown_behind_the_options() {
             by_model: true,
         })
     };
-    let reply = |replaced: Vec<Item>| {
-        let kept = KeptContext { thread: thread(), made: false, added: Vec::new(), replaced };
+    let reply = |replaced, shown| {
+        let kept = KeptContext { thread: thread(), made: false, added: Vec::new(), replaced, shown };
         ReplyContext { kept: Some(Box::new(kept)), ..context() }
     };
     let said = Body::Assistant(AssistantMessage { text: "Hi".into(), ..AssistantMessage::default() });
-    let replaced =
-        vec![stored("c1", run(PageRunState::Completed)), stored("m", said), stored("c2", run(PageRunState::Pending))];
-    let events = events(&encoded(Encode::new(&reply(replaced), true), &sample::empty()));
+    let replaced = vec![stored("c1", run(PageRunState::Completed)), stored("m", said)];
+    let shown = vec![stored("c2", run(PageRunState::Pending))];
+    let events = events(&encoded(Encode::new(&reply(replaced, shown), true), &sample::empty()));
     assert_eq!(words(&events), ["stream_options", "thread.item.replaced", "thread.item.done"]);
     assert_eq!((&events[2]["item"]["status"], events[2]["item"].get("output")), (&json!("pending"), None));
 }

@@ -133,7 +133,7 @@ fn a_message_says_what_it_holds_and_which_choices_were_made() {
     assert_eq!(turn.chat.model.as_deref(), Some("fast"));
     assert_eq!(turn.chat.tool_choice, ToolChoice::Named("web search".into()));
     assert!(turn.chat.stream && !turn.chat.regenerate && turn.chat.messages.is_empty());
-    let Begin::Message { id: None, message } = turn.begin else { panic!("a message") };
+    let Begin::Message { id: None, message, .. } = turn.begin else { panic!("a message") };
     let data = json!({"a": null}).as_object().unwrap().clone();
     let (ann, group) = ("Ann".to_owned(), Some("People".to_owned()));
     let tags = [
@@ -227,7 +227,7 @@ fn an_output_is_any_json_and_nothing_is_null() {
     ] {
         let said = CallSaid::Output(output);
         let begin = begun("threads.add_client_tool_output", &params).begin;
-        assert_eq!(begin, Begin::Outputs(vec![CallAnswer { call: None, said }]));
+        assert_eq!(begin, Begin::Outputs { answers: vec![CallAnswer { call: None, said }], lenient: false });
     }
 }
 
