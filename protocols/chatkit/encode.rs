@@ -106,8 +106,6 @@ impl Encode {
         write(out, "stream_options", Object::default().set("stream_options", options));
         for replaced in &opening.replaced {
             match &replaced.body {
-                // Its turn has come: the page sees it for the first time.
-                Body::PageCall(_) if is_pending(replaced) => self.finished(replaced, "thread.item.done", out),
                 // The page knows what it has answered.
                 Body::PageCall(_) => {}
                 _ => self.finished(replaced, "thread.item.replaced", out),

@@ -25,7 +25,7 @@ impl Simple {
     /// What was stored for the request. The first message of a thread tells the page which thread it is.
     fn open(&mut self, out: &mut BytesMut) {
         let Some(opening) = self.view.opening.take() else { return };
-        for item in opening.added.iter().chain(&opening.replaced) {
+        for item in opening.added.iter().chain(&opening.replaced).chain(&opening.shown) {
             self.finished(item, out);
         }
     }

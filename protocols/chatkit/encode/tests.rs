@@ -88,14 +88,14 @@ fn what_was_changed_for_the_request_is_shown_behind_the_options() {
             by_model: true,
         })
     };
-    let reply = |replaced: Vec<Item>| {
-        let kept = KeptContext { thread: thread(), made: false, added: Vec::new(), replaced };
+    let reply = |replaced, shown| {
+        let kept = KeptContext { thread: thread(), made: false, added: Vec::new(), replaced, shown };
         ReplyContext { kept: Some(Box::new(kept)), ..context() }
     };
     let said = Body::Assistant(AssistantMessage { text: "Hi".into(), ..AssistantMessage::default() });
-    let replaced =
-        vec![stored("c1", run(PageRunState::Completed)), stored("m", said), stored("c2", run(PageRunState::Pending))];
-    let events = events(&encoded(Encode::new(&reply(replaced), true), &sample::empty()));
+    let replaced = vec![stored("c1", run(PageRunState::Completed)), stored("m", said)];
+    let shown = vec![stored("c2", run(PageRunState::Pending))];
+    let events = events(&encoded(Encode::new(&reply(replaced, shown), true), &sample::empty()));
     assert_eq!(words(&events), ["stream_options", "thread.item.replaced", "thread.item.done"]);
     assert_eq!((&events[2]["item"]["status"], events[2]["item"].get("output")), (&json!("pending"), None));
 }
@@ -313,13 +313,5 @@ fn a_keep_alive_is_a_comment() {
         let mut out = BytesMut::new();
         encoder.keep_alive(&mut out);
         assert_eq!(out, ": keep-alive\n\n");
-    }
-}
-
-#[test]
-fn dump() {
-    let Ok(folder) = std::env::var("DUMP") else { return };
-    for (name, events) in sample::all() {
-        std::fs::write(format!("{folder}/{name}.sse"), encoded(Encode::new(&context(), true), &events)).unwrap();
     }
 }
