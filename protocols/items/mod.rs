@@ -16,7 +16,7 @@ mod input;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use fold::{Change, Folder, Style};
+pub use fold::{Change, Folder, ItemId, Style};
 pub use input::{Pasted, form_output, messages};
 
 use crate::chat::{CallPart, ResultPart};

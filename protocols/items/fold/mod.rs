@@ -7,7 +7,8 @@ mod tests;
 mod texts;
 mod workflows;
 
-use compact_str::format_compact;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use self::calls::Calls;
@@ -25,27 +26,30 @@ pub struct Style {
     pub page_calls: bool,
 }
 
+/// The id of an item that is not finished, cheap to copy for every piece of it.
+pub type ItemId = Arc<str>;
+
 /// How an item comes into being.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// A text of the assistant begins. It stays open until it is finished.
     TextOpened {
         /// The item.
-        item: Text,
+        item: ItemId,
         /// When, in milliseconds since 1970.
         created: u64,
     },
     /// More of an open text.
     TextGrew {
         /// The item.
-        item: Text,
+        item: ItemId,
         /// The piece.
         text: Text,
     },
     /// An open text rests on a source.
     TextCited {
         /// The item.
-        item: Text,
+        item: ItemId,
         /// Which citation of the item it is, from 0.
         index: u32,
         /// How many characters of the text stand before it.
@@ -56,14 +60,14 @@ pub enum Change {
     /// A workflow begins. It stays open until it is finished, which is before anything else of the answer.
     WorkflowOpened {
         /// The item.
-        item: Text,
+        item: ItemId,
         /// When, in milliseconds since 1970.
         created: u64,
     },
     /// An open workflow has another task.
     TaskAdded {
         /// The item.
-        item: Text,
+        item: ItemId,
         /// Which task it is, from 0: of those that have something to show ([`Task::is_shown`]).
         index: u32,
         /// The task.
@@ -72,7 +76,7 @@ pub enum Change {
     /// A thought of an open workflow has grown by this.
     TaskGrew {
         /// The item.
-        item: Text,
+        item: ItemId,
         /// Which task it is.
         index: u32,
         /// The piece.
@@ -81,7 +85,7 @@ pub enum Change {
     /// A call of an open workflow has its arguments, or its result.
     TaskChanged {
         /// The item.
-        item: Text,
+        item: ItemId,
         /// Which task it is.
         index: u32,
         /// The task as it is now.
@@ -90,7 +94,7 @@ pub enum Change {
     /// A widget that will change begins.
     WidgetOpened {
         /// The item.
-        item: Text,
+        item: ItemId,
         /// When, in milliseconds since 1970.
         created: u64,
         /// Its tree.
@@ -101,7 +105,7 @@ pub enum Change {
     /// An open widget has changed.
     WidgetChanged {
         /// The item.
-        item: Text,
+        item: ItemId,
         /// Its tree as it was.
         from: Value,
         /// Its tree as it is.
@@ -291,11 +295,11 @@ impl Maker {
         Begun { id, created: self.now, origin }
     }
 
-    fn id(&mut self, prefix: &str) -> Text {
+    fn id(&mut self, prefix: &str) -> ItemId {
         let number = self.begun;
         self.begun += 1;
         let turn = self.turn.strip_prefix("turn_").unwrap_or(&self.turn);
-        format_compact!("{prefix}_{turn}_{number}")
+        format!("{prefix}_{turn}_{number}").into()
     }
 }
 
@@ -307,13 +311,13 @@ pub(super) fn place(id: &str) -> Option<u32> {
 /// Something that has begun.
 #[derive(Clone, Debug)]
 struct Begun {
-    id: Text,
+    id: ItemId,
     created: u64,
     origin: Origin,
 }
 
 impl Begun {
     fn item(self, hidden: bool, body: Body) -> Item {
-        Item { id: self.id, created: self.created, hidden, origin: Some(self.origin), body }
+        Item { id: Text::from(&*self.id), created: self.created, hidden, origin: Some(self.origin), body }
     }
 }

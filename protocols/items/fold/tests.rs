@@ -37,7 +37,7 @@ fn finished(changes: &[Change]) -> Vec<Item> {
     items
 }
 
-fn item_of(change: &Change) -> Option<&Text> {
+fn item_of(change: &Change) -> Option<&str> {
     match change {
         Change::TextOpened { item, .. }
         | Change::TextGrew { item, .. }
@@ -56,7 +56,7 @@ fn item_of(change: &Change) -> Option<&Text> {
 /// Every item is opened at most once, changed only while it is open, finished exactly once, and replaced only behind
 /// that. While a workflow is open, nothing else begins to be shown.
 fn check(changes: &[Change]) {
-    let (mut open, mut done): (Vec<&Text>, Vec<&Text>) = (Vec::new(), Vec::new());
+    let (mut open, mut done): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     let mut workflow = false;
     for change in changes {
         let Some(id) = item_of(change) else { continue };
@@ -116,7 +116,7 @@ fn every_sample_turn_keeps_the_rules_of_changes() {
 #[test]
 fn a_text_opens_with_its_first_word_and_is_told_once_when() {
     let changes = folded(PARTS, &Turn::default().step().text(&["\n ", "Hi", " you"]).done_plainly());
-    let item = Text::from("msg_ab_0");
+    let item = ItemId::from("msg_ab_0");
     assert_eq!(
         changes[..3],
         [
@@ -380,7 +380,7 @@ fn widgets_open_change_and_stay() {
         .done_plainly();
     let changes = folded(PAGE, &events);
     check(&changes);
-    let item = Text::from("msg_ab_0");
+    let item = ItemId::from("msg_ab_0");
     let opened =
         Change::WidgetOpened { item: item.clone(), created: 1001, root: clean("a"), copy_text: Some("a".into()) };
     assert_eq!(changes[0], opened);
@@ -474,7 +474,7 @@ proptest! {
         for item in finished(&changes) {
             let Body::Assistant(message) = &item.body else { continue };
             let grown: String = changes.iter().filter_map(|change| match change {
-                Change::TextGrew { item: id, text } if *id == item.id => Some(text.as_str()),
+                Change::TextGrew { item: id, text } if **id == *item.id => Some(text.as_str()),
                 _ => None,
             }).collect();
             prop_assert_eq!(&grown, &message.text);
