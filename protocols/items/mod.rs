@@ -16,11 +16,11 @@ mod input;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use fold::{Change, Folder, Style};
-pub use input::{Pasted, messages};
+pub use fold::{Change, Folder, ItemId, Style};
+pub use input::{Pasted, form_output, messages};
 
 use crate::chat::{CallPart, ResultPart};
-use crate::event::{self, Citation, Mark, Text};
+use crate::event::{self, Mark, Runs, Text, ToolOutcome, ToolResult};
 
 /// Something in a conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -235,6 +235,16 @@ pub enum Task {
     Call(Box<KeptCall>),
 }
 
+impl Task {
+    /// True if there is something for the user to see: a thought may be nothing but what goes back to the provider.
+    pub fn is_shown(&self) -> bool {
+        match self {
+            Self::Thought { text, .. } => !text.trim().is_empty(),
+            Self::Call(_) => true,
+        }
+    }
+}
+
 /// A call of a tool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeptCall {
@@ -243,6 +253,31 @@ pub struct KeptCall {
     /// Its result; nothing while somebody outside is waited for.
     pub result: Option<ResultPart>,
 }
+
+impl KeptCall {
+    /// True for a call of the provider whose input was cut: it is shown, but no model reads it again.
+    pub fn is_cut(&self) -> bool {
+        let interrupted = |result: &ResultPart| result.outcome == ToolOutcome::Interrupted && result.output.is_null();
+        self.call.runs == Runs::Provider && self.result.as_ref().is_some_and(interrupted)
+    }
+
+    /// Puts a result to the call.
+    pub fn answer(&mut self, result: &ToolResult) {
+        self.result = Some(ResultPart {
+            call: self.call.id.clone(),
+            name: self.call.name.clone(),
+            outcome: result.outcome,
+            output: result.output.clone(),
+            files: Vec::new(),
+            runs: self.call.runs,
+        });
+    }
+}
+
+/// The name of the [`PageRun`] by which a page with page-run calls is asked whether a call may run. Its `call` is the
+/// approval's id, its arguments are `{"approval_id", "tool_call_id", "tool", "arguments"}`, and its output is
+/// `{"approved": bool, "reason"?: str}`, or a bare boolean.
+pub const REQUEST_APPROVAL: &str = "request_approval";
 
 /// A call that a page is asked to run. Of several, one is shown at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
