@@ -66,9 +66,8 @@ pub enum Begin {
     },
     /// Another answer.
     Retry {
-        /// The item to begin behind: a user's message, or something of the answer to it that is to be replaced; the id
-        /// of an assistant's message ([`Origin::message`](crate::items::Origin)) means the same as that of an item in
-        /// it. Nothing: the last user's message.
+        /// The user's message to begin behind, or the assistant's message that is to be replaced, by the id that dialects
+        /// with messages know it by ([`Origin::message`](crate::items::Origin)). Nothing: the last user's message.
         after: Option<Text>,
     },
     /// The answers to a form.

@@ -134,6 +134,8 @@ pub struct KeptContext {
     pub added: Vec<Item>,
     /// What was changed for this request before the turn and is to be shown so: an answered form, a widget.
     pub replaced: Vec<Item>,
+    /// What the page is shown for the first time, behind all else of the opening: the page-run call whose turn has come.
+    pub shown: Vec<Item>,
 }
 
 /// A reply that has begun.

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::placed::Placed;
 use super::read::{At, Named, Read, Required, read_section, section};
 use super::report::{Problem, Problems};
-use super::tool_kinds::{Http, Weather};
+use super::tool_kinds::{Http, Weather, Write};
 use super::values::{
     Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole, Word,
 };
@@ -172,12 +172,16 @@ section! {
         timeout: Optional<Deadline>,
         /// Most text in its output; the rest is cut. Default: "64KiB".
         max_output: Optional<Size>,
+        /// The widget that pages are shown of its result: a `.widget` file, relative to this one.
+        widget: Optional<String>,
         /// It always gives the same result.
         fixed: Optional<Fixed>,
         /// The page runs it: `page = {}`.
         page: Optional<Page>,
         /// A request to a server of yours for each call.
         http: Optional<Http>,
+        /// A model writes its result, which goes to the page as it is written.
+        write: Optional<Write>,
         /// It is the weather at a place, with a card for the page: `weather = {}`. It has its own `parameters`.
         weather: Optional<Weather>,
     }
@@ -231,6 +235,8 @@ section! {
         history: Optional<Whole<1, 100_000>>,
         /// The model that names new threads. Default: they are called by their first message.
         title_model: Optional<String>,
+        /// What happens when a user does something with a widget, by the actions' names.
+        actions: Optional<Named<Action>>,
         /// After how much silence a keep-alive goes out; `false` for never. Default: "15s".
         keep_alive: Optional<Switch<Deadline>>,
         /// How long a whole turn may take. Default: "10m".
@@ -239,6 +245,17 @@ section! {
         cors: Optional<Cors>,
         /// Options of its protocol.
         options: Optional<FreeTable>,
+    }
+}
+
+section! {
+    /// What happens when a user does something with a widget.
+    Action, "an action" {
+        /// The tool that is run, with what comes with the action as its arguments. The widget that it makes takes the
+        /// place of the one that was used. The model need not be offered the tool.
+        tool: Required<String>,
+        /// Whether the model is told and answers. Default: false.
+        say: Optional<bool>,
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::layers::Layer;
 use crate::secret::Secret;
-use crate::tools::{Arguments, Tool};
+use crate::tools::{Arguments, Tool, WidgetTemplate, Writer};
 use crate::turn::{Busy, Leaving};
 
 /// What a gateway serves and how.
@@ -106,6 +106,26 @@ pub struct Memory {
     pub history: u32,
     /// Names new threads; without one, they are called by their first message.
     pub title_model: Option<Arc<Model>>,
+    /// What happens when a user does something with a widget, by the actions' names.
+    pub actions: BTreeMap<String, ActionPlan>,
+}
+
+/// What happens when a user does something with a widget.
+#[derive(Clone, Debug)]
+pub struct ActionPlan {
+    /// The tool that is run.
+    pub tool: ActionTool,
+    /// Whether the model is told and answers.
+    pub say: bool,
+}
+
+/// The tool of an action.
+#[derive(Clone, Debug)]
+pub enum ActionTool {
+    /// A configured one.
+    Plan(Arc<ToolPlan>),
+    /// One that a layer of the route brings for each user, by its name.
+    OfLayer(String),
 }
 
 /// Which pages of other origins may call a route.
@@ -226,6 +246,8 @@ pub struct ToolPlan {
     pub max_output: usize,
     /// How it is run.
     pub kind: ToolKind,
+    /// The widget that a page is shown of its result.
+    pub widget: Option<Arc<WidgetTemplate>>,
 }
 
 impl ToolPlan {
@@ -239,6 +261,7 @@ impl ToolPlan {
             timeout: Duration::from_secs(30),
             max_output: 64 << 10,
             kind,
+            widget: None,
         }
     }
 }
@@ -250,6 +273,8 @@ pub enum ToolKind {
     Fixed(Value),
     /// The page runs it.
     Page,
+    /// A model writes it.
+    Write(Arc<Writer>),
     /// Code of the program that the gateway is a part of.
     Code(Arc<dyn Tool>),
 }

@@ -15,8 +15,8 @@ use pin_project::pin_project;
 use tokio::time::Instant;
 
 use super::pump::Pumped;
+use super::source::Source;
 use crate::telemetry::Record;
-use crate::turn::Driver;
 use crate::upstream::Alarm;
 
 /// A reply's body.
@@ -32,7 +32,7 @@ pub enum Body {
 
 /// A turn on its way to a page. Dropping it drops the turn.
 pub struct TurnBody {
-    driver: Driver,
+    source: Source,
     encoder: Box<dyn Encoder>,
     /// Events that are not written yet.
     events: Vec<Event>,
@@ -62,14 +62,14 @@ impl std::error::Error for Broken {}
 impl TurnBody {
     /// The rest of a turn that has given `events` so far. `keep_alive` is how long it may be silent.
     pub fn new(
-        driver: Driver,
+        source: Source,
         encoder: Box<dyn Encoder>,
         events: Vec<Event>,
         keep_alive: Option<Duration>,
         record: Record,
     ) -> Self {
         let silence = keep_alive.map(|most| Silence { most, alarm: Alarm::new(Instant::now() + most) });
-        Self { driver, encoder, events, out: BytesMut::new(), silence, record }
+        Self { source, encoder, events, out: BytesMut::new(), silence, record }
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
@@ -81,10 +81,10 @@ impl TurnBody {
                 }
                 return Poll::Ready(Some(Ok(self.out.split().freeze())));
             }
-            if self.driver.ended() {
+            if self.source.ended() {
                 return Poll::Ready(self.encoder.abort().then_some(Err(Broken)));
             }
-            if self.driver.poll(cx, &mut self.events).is_pending() {
+            if self.source.poll(cx, &mut self.events).is_pending() {
                 std::task::ready!(self.poll_silence(cx));
             }
         }
@@ -92,7 +92,7 @@ impl TurnBody {
 
     fn encode(&mut self) {
         for event in self.events.drain(..) {
-            self.record.event(&event, &self.driver);
+            self.record.event(&event, || self.source.target());
             self.encoder.event(&event, &mut self.out);
         }
     }

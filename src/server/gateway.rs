@@ -7,14 +7,16 @@ use std::sync::Arc;
 use super::stop::Stop;
 use crate::config::plan::{FactsMount, Plan, Route};
 use crate::store::{Sqlite, Store};
+use crate::threads::Threads;
+use crate::turn::Means;
 use crate::upstream::Upstreams;
 
 /// The plan, made ready to serve.
 pub struct Gateway {
     pub plan: Plan,
-    pub upstreams: Arc<Upstreams>,
     pub stop: Stop,
     pub store: Arc<dyn Store>,
+    pub threads: Arc<Threads>,
     routes: HashMap<String, Arc<Route>>,
 }
 
@@ -23,12 +25,20 @@ impl Gateway {
         let routes = plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect();
         let upstreams = Arc::new(Upstreams::new(&plan)?);
         let store = open_store(&plan)?;
-        Ok(Self { plan, upstreams, stop, store, routes })
+        let means = Means { store: Arc::clone(&store), upstreams, stop: stop.clone() };
+        Ok(Self { plan, stop, store, threads: Arc::new(Threads::new(means)), routes })
     }
 
     /// The route of exactly this path.
     pub fn route(&self, path: &str) -> Option<&Arc<Route>> {
         self.routes.get(path)
+    }
+
+    /// The route with kept conversations that this path stands below, and the part of it below the route's own.
+    pub fn route_above<'a>(&self, path: &'a str) -> Option<(&Arc<Route>, &'a str)> {
+        let slashes = path.rmatch_indices('/').map(|(at, _)| path.split_at(at));
+        let mut routes = slashes.filter_map(|(above, below)| Some((self.routes.get(above)?, below)));
+        routes.find(|(route, _)| route.memory.is_some())
     }
 
     /// Where facts are, if this path is theirs, and the part of it below their list.
@@ -45,7 +55,8 @@ fn open_store(plan: &Plan) -> io::Result<Arc<dyn Store>> {
             Sqlite::open(path).map_err(|error| io::Error::other(format!("store {}: {error}", path.display())))
         }
         None => {
-            if plan.facts.is_some() || plan.routes.iter().any(|route| !route.layers.is_empty()) {
+            let keeps = |route: &Arc<Route>| !route.layers.is_empty() || route.memory.is_some();
+            if plan.facts.is_some() || plan.routes.iter().any(keeps) {
                 tracing::warn!("there is no [store]: what is saved is gone when the gateway stops");
             }
             Sqlite::in_memory().map_err(io::Error::other)

@@ -7,12 +7,14 @@ mod exchange;
 mod facts;
 mod gateway;
 mod io;
+mod kept;
 mod listen;
 mod open;
 mod owner;
 mod pump;
 mod refuse;
 mod request;
+mod source;
 mod stop;
 
 pub use listen::{Listening, bind, run};

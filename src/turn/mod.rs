@@ -3,14 +3,18 @@
 //! [`Machine`] decides and does no IO, [`Driver`] does what it says.
 
 mod approvals;
+mod aside;
 mod driver;
 mod machine;
+mod prepare;
 mod round;
 #[cfg(test)]
 mod tests;
 mod turns;
 
+pub use aside::Aside;
 pub use driver::{Driver, Parts};
 pub use machine::{Action, Input, Machine};
+pub use prepare::{Means, apply_layers, choose_model, parts};
 pub use round::ToolRun;
 pub use turns::{Busy, Claim, Follower, Kept, Leaving, Turns};

@@ -50,10 +50,13 @@ impl Resolver<'_> {
         let model = file.model.as_ref().and_then(|model| self.own_model(model, models));
         let offered = self.offered(file, models, model.as_ref());
         self.check_force_model(file);
-        let tools = self.offered_tools(&file.tools, tools);
+        let all = tools;
+        let tools = self.offered_tools(&file.tools, all);
         let layers = self.layers(&file.layers, &tools);
         let cors = file.cors.as_ref().map(|cors| self.cors(&cors.value)).unwrap_or_default();
-        let memory = self.memory(file, protocol, models);
+        let memory = self
+            .memory(file, protocol, models)
+            .map(|memory| Memory { actions: self.actions(file, &layers, all), ..memory });
         let (protocol, frontend) = protocol.and_then(|protocol| Some((protocol, protocol.frontend.as_ref()?)))?;
         let options = self.options(frontend.options, file.options.as_ref(), protocol)?;
         Some(Route {
@@ -104,6 +107,7 @@ impl Resolver<'_> {
                 ("when_busy", file.when_busy.as_ref().map(|key| &key.span)),
                 ("history", file.history.as_ref().map(|key| &key.span)),
                 ("title_model", file.title_model.as_ref().map(|key| &key.span)),
+                ("actions", file.actions.as_ref().map(|key| &key.span)),
             ];
             for (name, span) in keys.into_iter().filter_map(|(name, span)| Some((name, span?.clone()))) {
                 let problem = Problem::new(span, format!("`{name}` is for routes whose conversations are kept"));
@@ -116,6 +120,7 @@ impl Resolver<'_> {
             busy: value(&file.when_busy).map_or(Busy::Wait, |word| word.0),
             history: value(&file.history).and_then(|most| u32::try_from(most.0).ok()).unwrap_or(HISTORY),
             title_model,
+            actions: BTreeMap::new(),
         })
     }
 
@@ -135,7 +140,7 @@ impl Resolver<'_> {
         taken.entry(text).or_insert_with(|| path.span.clone());
     }
 
-    fn own_model(&mut self, name: &At<String>, models: &Names<Model>) -> Option<Arc<Model>> {
+    pub fn own_model(&mut self, name: &At<String>, models: &Names<Model>) -> Option<Arc<Model>> {
         let model = self.named_model(name, models)?;
         if model.targets.iter().any(|target| target.model == pattern::ANY) {
             let problem = Problem::new(name.span.clone(), "a route's own model must have a whole name");

@@ -1,0 +1,123 @@
+//! Requests of pages whose conversations the gateway keeps.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use chatwire_protocols::error::{CallerError, Refusal};
+use chatwire_protocols::operation::Ask;
+use chatwire_protocols::protocol::RequestHead;
+use http::request::Parts;
+use http::{Method, Response};
+use hyper::body::{Body as _, Incoming};
+
+use super::body::Body;
+use super::exchange::refused;
+use super::gateway::Gateway;
+use super::open::{self, Pace};
+use super::source::Source;
+use super::{owner, refuse, request};
+use crate::config::plan::{Memory, Route};
+use crate::store::Owner;
+use crate::telemetry::Record;
+use crate::threads::{Asker, Reply, ThreadError};
+
+/// The methods that a dialect may have a use for. Which of them a path has, it says itself.
+pub const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Reads what a page asks for, at a path `below` that of its route.
+pub async fn read(
+    gateway: &Gateway,
+    route: &Route,
+    below: &str,
+    head: &Parts,
+    body: Incoming,
+) -> Result<(Owner, Ask), CallerError> {
+    let below = decode(below)?;
+    let sends = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method) && !body.is_end_stream();
+    if sends {
+        request::check_media(&head.headers)?;
+    }
+    let owner = owner::of(gateway.plan.owner.as_deref(), &head.headers)?;
+    let server = &gateway.plan.server;
+    let body = match sends {
+        true => request::read_body(head, body, server.max_body, server.body_timeout).await?,
+        false => bytes::Bytes::new(),
+    };
+    let query = head.uri.query().unwrap_or_default();
+    let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: &below, query };
+    Ok((owner, route.frontend.ask(&page, &body)?))
+}
+
+/// Does what a page asks for and gives the reply.
+pub async fn reply(
+    gateway: &Gateway,
+    route: &Arc<Route>,
+    memory: &Memory,
+    owner: &Owner,
+    ask: Ask,
+    mut record: Record,
+    pace: Pace,
+) -> Response<Body> {
+    let (source, chat, context) = match gateway.threads.ask(Asker { owner, route, memory }, ask).await {
+        Ok(Reply::Turn(follower)) => {
+            let (chat, context) = follower.opening();
+            (Source::Kept(follower), chat, context)
+        }
+        Ok(Reply::Said(said)) => (Source::Said(said.events), said.chat, said.context),
+        Ok(Reply::Answer(answer)) => {
+            record.answered();
+            return refuse::given(route.frontend.answer(&answer));
+        }
+        Err(ThreadError::Caller(error)) => return refused(record, Some(route), &Refusal::Caller(&error)),
+        Err(ThreadError::Failed(failure)) => return refused(record, Some(route), &Refusal::Failure(&failure)),
+    };
+    record.model(&context.model);
+    let reply = route.frontend.open(&chat, &context);
+    open::send(route, reply, source, record, pace).await
+}
+
+/// A part of a path without its escapes.
+fn decode(path: &str) -> Result<Cow<'_, str>, CallerError> {
+    if !path.contains('%') {
+        return Ok(Cow::Borrowed(path));
+    }
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        let byte = match (first, behind) {
+            (b'%', [high, low, behind @ ..]) => {
+                rest = behind;
+                hex(*high).zip(hex(*low)).map(|(high, low)| high * 16 + low)
+            }
+            (b'%', _) => None,
+            (plain, _) => Some(*plain),
+        };
+        bytes.push(byte.ok_or_else(bad_path)?);
+    }
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| bad_path())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+fn bad_path() -> CallerError {
+    CallerError::new(400, "bad_path", "the path has a broken escape, or is not UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_of_a_path_are_read() {
+        for (path, decoded) in [("/a b", "/a b"), ("/a%20b%2Fc/stream", "/a b/c/stream"), ("/%C3%A9", "/é"), ("", "")]
+        {
+            assert_eq!(decode(path).as_deref(), Ok(decoded));
+        }
+        for path in ["/%", "/%4", "/%zz", "/%+1", "/%FF", "/%é"] {
+            assert_eq!(decode(path).map_err(|error| error.status), Err(400), "{path}");
+        }
+    }
+}
