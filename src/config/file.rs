@@ -87,6 +87,8 @@ section! {
         drain: Optional<Period>,
         /// Most connections at a time. Default: 1024.
         max_connections: Optional<Whole<1, 1_000_000>>,
+        /// Most turns of kept conversations at a time. Others wait for their place. Default: 1024.
+        max_turns: Optional<Whole<1, 1_000_000>>,
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Server {
     pub drain: Duration,
     /// Most connections at a time.
     pub max_connections: usize,
+    /// Most turns of kept conversations at a time.
+    pub max_turns: u32,
 }
 
 /// One route.

@@ -8,7 +8,7 @@ use super::stop::Stop;
 use crate::config::plan::{FactsMount, Plan, Route};
 use crate::store::{Sqlite, Store};
 use crate::threads::Threads;
-use crate::turn::Means;
+use crate::turn::{Means, Turns};
 use crate::upstream::Upstreams;
 
 /// The plan, made ready to serve.
@@ -25,8 +25,9 @@ impl Gateway {
         let routes = plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect();
         let upstreams = Arc::new(Upstreams::new(&plan)?);
         let store = open_store(&plan)?;
+        let turns = Turns::new(plan.server.max_turns);
         let means = Means { store: Arc::clone(&store), upstreams, stop: stop.clone() };
-        Ok(Self { plan, stop, store, threads: Arc::new(Threads::new(means)), routes })
+        Ok(Self { plan, stop, store, threads: Arc::new(Threads::new(means, turns)), routes })
     }
 
     /// The route of exactly this path.

@@ -1,8 +1,8 @@
 //! Requests of pages whose conversations the gateway keeps.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
+use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{CallerError, Refusal};
 use chatwire_protocols::operation::Ask;
 use chatwire_protocols::protocol::RequestHead;
@@ -32,7 +32,6 @@ pub async fn read(
     head: &Parts,
     body: Incoming,
 ) -> Result<(Owner, Ask), CallerError> {
-    let below = decode(below)?;
     let sends = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method) && !body.is_end_stream();
     if sends {
         request::check_media(&head.headers)?;
@@ -44,7 +43,7 @@ pub async fn read(
         false => bytes::Bytes::new(),
     };
     let query = head.uri.query().unwrap_or_default();
-    let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: &below, query };
+    let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below, query };
     Ok((owner, route.frontend.ask(&page, &body)?))
 }
 
@@ -59,9 +58,13 @@ pub async fn reply(
     pace: Pace,
 ) -> Response<Body> {
     let (source, chat, context) = match gateway.threads.ask(Asker { owner, route, memory }, ask).await {
-        Ok(Reply::Turn(follower)) => {
+        Ok(Reply::Turn(follower, wire)) => {
             let (chat, context) = follower.opening();
-            (Source::Kept(follower), chat, context)
+            (Source::Kept(follower), ChatRequest { wire, ..chat }, context)
+        }
+        Ok(Reply::Idle(document)) => {
+            record.answered();
+            return refuse::given(document);
         }
         Ok(Reply::Said(said)) => (Source::Said(said.events), said.chat, said.context),
         Ok(Reply::Answer(answer)) => {
@@ -74,50 +77,4 @@ pub async fn reply(
     record.model(&context.model);
     let reply = route.frontend.open(&chat, &context);
     open::send(route, reply, source, record, pace).await
-}
-
-/// A part of a path without its escapes.
-fn decode(path: &str) -> Result<Cow<'_, str>, CallerError> {
-    if !path.contains('%') {
-        return Ok(Cow::Borrowed(path));
-    }
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        rest = behind;
-        let byte = match (first, behind) {
-            (b'%', [high, low, behind @ ..]) => {
-                rest = behind;
-                hex(*high).zip(hex(*low)).map(|(high, low)| high * 16 + low)
-            }
-            (b'%', _) => None,
-            (plain, _) => Some(*plain),
-        };
-        bytes.push(byte.ok_or_else(bad_path)?);
-    }
-    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| bad_path())
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-fn bad_path() -> CallerError {
-    CallerError::new(400, "bad_path", "the path has a broken escape, or is not UTF-8")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escapes_of_a_path_are_read() {
-        for (path, decoded) in [("/a b", "/a b"), ("/a%20b%2Fc/stream", "/a b/c/stream"), ("/%C3%A9", "/é"), ("", "")]
-        {
-            assert_eq!(decode(path).as_deref(), Ok(decoded));
-        }
-        for path in ["/%", "/%4", "/%zz", "/%+1", "/%FF", "/%é"] {
-            assert_eq!(decode(path).map_err(|error| error.status), Err(400), "{path}");
-        }
-    }
 }

@@ -19,6 +19,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the last frames may take to reach their pages.
 const LAST_FRAMES: Duration = Duration::from_secs(2);
 
+/// How long turns may take to store what they have said.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
 /// A gateway that listens and does not answer yet.
 pub struct Listening {
     listener: TcpListener,
@@ -100,13 +103,18 @@ impl Listening {
         drop(listener);
         tracing::info!("stopping");
         let now = stop.reached(Phase::Now);
-        let drained = slots.acquire_many(u32::try_from(most).unwrap_or(u32::MAX));
+        let drained = async {
+            drop(slots.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await);
+            // Turns may outlive their pages.
+            gateway.threads.turns().idle().await;
+        };
         tokio::select! {
-            _ = drained => {}
+            () = drained => {}
             () = now => {}
             () = close(&gateway, &stopper) => {}
         }
         stopper.advance(Phase::Now);
+        gateway.threads.turns().close(LAST_WRITES).await;
     }
 }
 

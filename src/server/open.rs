@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use chatwire_protocols::error::{Failure, Refusal};
 use chatwire_protocols::event::Event;
-use chatwire_protocols::protocol::{Reply, ReplyContext};
+use chatwire_protocols::protocol::{Keeps, Reply, ReplyContext};
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
@@ -64,8 +64,8 @@ pub async fn send(route: &Route, reply: Reply, source: Source, record: Record, p
 
 async fn stream(route: &Route, reply: Reply, mut source: Source, record: Record, pace: Pace) -> Response<Body> {
     let mut events = Vec::new();
-    // What a kept turn begins with is stored already, and the page must learn of it even if the turn then fails.
-    let held = source.is_own();
+    // A page that holds nothing itself must be told what has been stored for it, also when the turn fails.
+    let held = source.is_own() || keeps(route) != Keeps::Always;
     let opening = async {
         while held && !opens(&events) && !source.ended() {
             std::future::poll_fn(|cx| source.poll(cx, &mut events)).await;
@@ -93,6 +93,10 @@ async fn stream(route: &Route, reply: Reply, mut source: Source, record: Record,
     response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     response
+}
+
+fn keeps(route: &Route) -> Keeps {
+    route.protocol.frontend.as_ref().map_or(Keeps::Never, |frontend| frontend.keeps)
 }
 
 /// True if the events say something to the page: the head must go out.

@@ -59,6 +59,11 @@ pub enum Direction {
 pub enum Write {
     /// Makes the thread, or changes title, status, metadata and time of the one with its id.
     Thread(Thread),
+    /// Says when the thread was last changed, and nothing else of it. Never moves back.
+    Touch {
+        /// When.
+        updated: u64,
+    },
     /// Adds an item at the end. Fails with [`StoreError::Exists`](super::StoreError::Exists) if there is one with its id.
     Add(Item),
     /// Replaces the item with this id, which keeps its place and its time, or adds it at the end.

@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 
-use chatwire_protocols::chat::ResultPart;
-use chatwire_protocols::event::{Event, Finish, FinishReason, Runs, Text, ToolOutcome, TurnEnd, Usage};
-use chatwire_protocols::items::{Body, Form, FormState, Item, KeptCall, PageRun, PageRunState};
+use chatwire_protocols::chat::Role;
+use chatwire_protocols::event::{Event, Finish, FinishReason, Runs, Text, ToolOutcome, ToolResult, TurnEnd, Usage};
+use chatwire_protocols::items::{Body, Form, FormState, Item, KeptCall, PageRun, PageRunState, Pasted, messages};
 use serde_json::Value;
 
+use super::listing::MOST;
 use super::{Asker, ThreadError, Threads, new_id, now_ms};
 use crate::store::{Direction, PageQuery, Sequence, Write};
 
@@ -65,6 +66,15 @@ impl Place<'_> {
         Ok(Draft { items, more: page.more, ..Draft::default() })
     }
 
+    /// All of the thread, as far as one answer would hold it.
+    pub async fn all(&self) -> Result<Vec<(Sequence, Item)>, ThreadError> {
+        if self.made {
+            return Ok(Vec::new());
+        }
+        let query = PageQuery { after: None, limit: MOST, direction: Direction::OldestFirst };
+        Ok(self.threads.store().items(self.asker.owner, self.thread, query, true).await?.rows)
+    }
+
     /// An item of the thread.
     pub async fn item(&self, id: &str) -> Result<Option<(Sequence, Item)>, ThreadError> {
         if self.made {
@@ -106,7 +116,7 @@ impl Draft {
         if kept.result.is_some() {
             return false;
         }
-        kept.result = Some(result(kept, outcome, output));
+        kept.answer(&ToolResult { call: call.into(), outcome, output, last: true, status: None });
         self.put(item);
         true
     }
@@ -117,8 +127,8 @@ impl Draft {
         for mut item in waiting {
             match &mut item.body {
                 Body::ToolCall(kept) => {
-                    let why = Value::from("The conversation went on before this call had a result.");
-                    kept.result = Some(result(kept, ToolOutcome::Interrupted, why));
+                    let why = "The conversation went on before this call had a result.";
+                    kept.answer(&ToolResult::failed(kept.call.id.clone(), ToolOutcome::Interrupted, why));
                 }
                 Body::PageCall(run) => {
                     run.state = PageRunState::Abandoned;
@@ -158,6 +168,11 @@ impl Draft {
         self.next = Next::Model;
     }
 
+    /// True if the conversation ends with results that the model has not read.
+    pub fn ends_with_results(&self) -> bool {
+        messages(&self.items, &Pasted::new()).last().is_some_and(|message| message.role == Role::Tool)
+    }
+
     /// What the model is told: the newest so many items, from a message of the user on.
     pub fn told(&self, most: u32) -> Cow<'_, [Item]> {
         let from = self.items.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
@@ -181,12 +196,6 @@ pub fn said(data: Vec<Event>, reason: FinishReason) -> Vec<Event> {
     let finish = Finish { reason, raw: None };
     events.push(Event::TurnEnd(Box::new(TurnEnd { finish, usage: Usage::default() })));
     events
-}
-
-/// The result of a call.
-pub fn result(kept: &KeptCall, outcome: ToolOutcome, output: Value) -> ResultPart {
-    let KeptCall { call, .. } = kept;
-    ResultPart { call: call.id.clone(), name: call.name.clone(), outcome, output, files: Vec::new(), runs: call.runs }
 }
 
 /// Leaves all questions of a form unanswered.

@@ -11,7 +11,7 @@ use crate::store::{Direction, Owner, PageQuery, Sequence};
 const USUAL: u32 = 20;
 
 /// Most that are given at once.
-const MOST: u32 = 10_000;
+pub const MOST: u32 = 10_000;
 
 impl Threads {
     /// A page of the threads. What is deleted while a page is read does not move the others.

@@ -24,7 +24,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::event::{Event, Text};
 use chatwire_protocols::operation::{Answer, Ask};
-use chatwire_protocols::protocol::ReplyContext;
+use chatwire_protocols::protocol::{Document, ReplyContext};
 use compact_str::format_compact;
 use uuid::Uuid;
 
@@ -58,8 +58,10 @@ pub struct Asker<'a> {
 
 /// What a page gets.
 pub enum Reply {
-    /// A turn, from its start.
-    Turn(Follower),
+    /// A turn, from its start, in this wire of the dialect.
+    Turn(Follower, &'static str),
+    /// There is no turn to resume.
+    Idle(Document),
     /// The reply to a turn in which no model is called: all of it is known.
     Said(Box<Said>),
     /// No turn.
@@ -78,10 +80,10 @@ pub struct Said {
 
 impl Threads {
     /// Conversations in a store, without uploaded files and without dictation.
-    pub fn new(means: Means) -> Self {
+    pub fn new(means: Means, turns: Turns) -> Self {
         Self {
             means,
-            turns: Turns::default(),
+            turns,
             files: Arc::new(NoFiles),
             transcriber: Arc::new(NoTranscriber),
             naming: tokio::sync::Mutex::new(()),
@@ -119,9 +121,9 @@ impl Threads {
     pub async fn ask(self: &Arc<Self>, asker: Asker<'_>, ask: Ask) -> Result<Reply, ThreadError> {
         match ask {
             Ask::Turn(ask) => self.turn(asker, *ask).await,
-            Ask::Resume { thread } => Ok(match self.turns.follow(asker.owner, &thread) {
-                Some(follower) => Reply::Turn(follower),
-                None => Reply::Answer(Answer::NothingRuns),
+            Ask::Resume { thread, wire, idle } => Ok(match self.turns.follow(asker.owner, &thread) {
+                Some(follower) => Reply::Turn(follower, wire),
+                None => Reply::Idle(idle),
             }),
             Ask::Operation(operation) => self.operate(asker, operation).await.map(Reply::Answer),
         }

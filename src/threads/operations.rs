@@ -44,11 +44,12 @@ impl Threads {
             Operation::Threads(list) => Answer::Threads(self.threads(owner, &list).await?),
             Operation::Items { thread, list } => {
                 self.find(owner, &thread).await?;
-                Answer::Items(self.items(owner, &thread, &list).await?)
+                let items = self.items(owner, &thread, &list).await?;
+                Answer::Items(thread, items)
             }
-            Operation::Messages { thread } => {
+            Operation::Messages { thread, wire } => {
                 self.find(owner, &thread).await?;
-                Answer::Messages(self.whole(owner, &thread).await?)
+                Answer::Messages { items: self.whole(owner, &thread).await?, wire }
             }
             Operation::Rename { thread, title } => self.rename(owner, &thread, &title).await?,
             Operation::Delete { thread } => Answer::Done(self.delete(owner, &thread).await?),
@@ -69,7 +70,10 @@ impl Threads {
             Operation::Transcribe { audio, media_type } => {
                 Answer::Transcript(self.transcriber.transcribe(audio, media_type).await?)
             }
-            Operation::Act { thread, act } => Answer::Updated(self.act(asker, &thread, &act).await?),
+            Operation::Act { thread, act } => {
+                let item = self.act(asker, &thread, &act).await?;
+                Answer::Updated(thread, item)
+            }
             Operation::Stop { thread } => Answer::Done(self.turns.stop(owner, &thread, CancelledBy::User).await),
         })
     }

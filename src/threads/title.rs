@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire_protocols::chat::{ChatRequest, Message, Role};
-use chatwire_protocols::event::{BlockKind, Data, Event, TurnEnd};
+use chatwire_protocols::event::Data;
 use chatwire_protocols::items::{Said, Thread, UserMessage, data};
 use serde_json::json;
 
-use super::{Threads, new_id, now_ms};
+use super::{Threads, now_ms};
 use crate::config::plan::Model;
 use crate::store::{Owner, StoreError, Write};
-use crate::tools::Toolbox;
-use crate::turn::{Driver, Parts};
+use crate::turn::Aside;
 
 /// Longest title that is made here, in characters.
 const LONGEST: usize = 60;
@@ -26,6 +25,9 @@ pub const LONGEST_GIVEN: usize = 200;
 const MOST_READ: usize = 2000;
 
 const MOST_TOKENS: u64 = 30;
+
+/// Most of the model's answer that is looked at, in bytes.
+const MOST_SAID: usize = 1000;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -141,34 +143,14 @@ async fn ask(threads: &Threads, model: Arc<Model>, words: &str) -> Option<String
         ..ChatRequest::default()
     };
     chat.settings.max_tokens = Some(MOST_TOKENS);
-    let mut driver = Driver::new(Parts {
-        turn: new_id("title"),
-        chat,
-        toolbox: Toolbox::default(),
-        model,
-        max_steps: 1,
-        timeout: DEADLINE,
-        upstreams: Arc::clone(&threads.means.upstreams),
-        stop: threads.means.stop.clone(),
-    });
-    let (mut events, mut text, mut texts) = (Vec::new(), String::new(), Vec::new());
-    while !driver.ended() {
-        std::future::poll_fn(|cx| driver.poll(cx, &mut events)).await;
-        for event in events.drain(..) {
-            match event {
-                Event::BlockStart { block, kind: BlockKind::Text } => texts.push(block),
-                Event::BlockDelta { block, text: piece } if texts.contains(&block) => text.push_str(&piece),
-                Event::Failed(failure) => tracing::warn!(failure = failure.kind.label(), "a title was not made"),
-                Event::TurnEnd(end) => tracing::debug!(tokens = tokens(&end), "a title was made"),
-                _ => {}
-            }
+    let aside = Aside::new(Arc::clone(&threads.means.upstreams), model, chat, DEADLINE);
+    match aside.text(MOST_SAID).await {
+        Ok(text) => of_model(&text),
+        Err(failure) => {
+            tracing::warn!(failure = failure.kind.label(), "a title was not made");
+            None
         }
     }
-    of_model(&text)
-}
-
-fn tokens(end: &TurnEnd) -> u64 {
-    end.usage.input.unwrap_or_default() + end.usage.output.unwrap_or_default()
 }
 
 #[cfg(test)]

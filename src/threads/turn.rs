@@ -44,29 +44,29 @@ impl Threads {
                 return self.act_alone(place, thread, chat, act).await;
             }
         }
-        if let (Some(id), Begin::Outputs(answers)) = (&thread, &begin)
+        if let (Some(id), Begin::Outputs { answers, lenient }) = (&thread, &begin)
             && let Some(follower) = self.turns.follow(asker.owner, id)
             && let place = (Place { threads: self, asker, thread: id, made: false })
-            && begin::is_repeated(&place.draft(None).await?, answers)
+            && begin::is_repeated(&place.draft(None).await?, answers, *lenient)
         {
             // Sent again while the turn that it has begun still runs.
-            return Ok(Reply::Turn(follower));
+            return Ok(Reply::Turn(follower, chat.wire));
         }
         let makes = matches!(begin, Begin::Message { .. }) && (make || thread.is_none());
         let patience = match (asker.memory.busy, &begin) {
             (_, Begin::Message { .. } | Begin::Retry { .. } | Begin::Action(_)) => None,
-            (Busy::Refuse, Begin::Outputs(_) | Begin::Form { .. }) => Some(WINDING_UP),
-            (Busy::Wait | Busy::Interrupt, Begin::Outputs(_) | Begin::Form { .. }) => Some(PATIENCE),
+            (Busy::Refuse, Begin::Outputs { .. } | Begin::Form { .. }) => Some(WINDING_UP),
+            (Busy::Wait | Busy::Interrupt, Begin::Outputs { .. } | Begin::Form { .. }) => Some(PATIENCE),
         };
         let mut held = self.hold(asker, thread, makes, patience).await?;
         let place = Place { threads: self, asker, thread: &held.thread.id.clone(), made: held.made };
         let mut words = None;
         let draft = match begin {
-            Begin::Message { id, message } => {
+            Begin::Message { id, message, place: stands } => {
                 words = title_words(&held.thread, &message);
-                begin::message(place, id, message).await?
+                begin::message(place, id, message, stands).await?
             }
-            Begin::Outputs(answers) => begin::outputs(place, answers).await?,
+            Begin::Outputs { answers, lenient } => begin::outputs(place, answers, lenient).await?,
             Begin::Retry { after } => begin::retry(place, after).await?,
             Begin::Form { item, answers } => begin::form(place, &item, answers).await?,
             Begin::Action(act) => begin::act(place, &act).await?.0,
@@ -98,6 +98,9 @@ impl Threads {
             writes.push(Write::Thread(thread.clone()));
         }
         writes.append(&mut draft.writes);
+        if !writes.is_empty() {
+            writes.push(Write::Touch { updated: now_ms() });
+        }
         let model = match &draft.next {
             Next::Model => Some(model_of(asker, &chat, &draft.items)?),
             Next::Said(_) => None,
@@ -113,12 +116,14 @@ impl Threads {
         let told = draft.told(asker.memory.history);
         let pasted = self.pasted(asker, &told).await;
         chat.messages.extend(messages(&told, &pasted));
-        let parts = parts(&self.means, asker.route, Some(asker.owner), turn, chat, model).await;
+        let wire = chat.wire;
+        let mut parts = parts(&self.means, asker.route, Some(asker.owner), turn, chat, model).await;
         // From here on nothing can be refused: what is stored is answered.
         self.write(asker, &id, writes).await?;
         let beside = naming.filter(|_| thread.title.is_none()).map(|naming| naming.run(Arc::clone(self)));
         let page_calls = asker.route.protocol.frontend.as_ref().is_some_and(|frontend| frontend.page_calls);
-        Ok(Reply::Turn(self.turns.start(Kept {
+        parts.page_calls = page_calls;
+        let follower = self.turns.start(Kept {
             claim,
             parts,
             chat: opening,
@@ -128,7 +133,8 @@ impl Threads {
             style: Style { page_calls },
             leaving: asker.memory.leaving,
             beside,
-        })))
+        });
+        Ok(Reply::Turn(follower, wire))
     }
 
     /// An action that the model is not told of: it waits for no turn.

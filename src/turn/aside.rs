@@ -30,6 +30,7 @@ impl Aside {
             toolbox: Toolbox::default(),
             model,
             max_steps: 1,
+            page_calls: false,
             timeout: within,
             upstreams,
             stop: Stop::never(),

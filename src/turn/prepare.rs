@@ -63,6 +63,7 @@ pub async fn parts(
         toolbox,
         model,
         max_steps: route.max_steps,
+        page_calls: false,
         timeout: route.turn_timeout,
         upstreams: Arc::clone(&means.upstreams),
         stop: means.stop.clone(),

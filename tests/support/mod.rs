@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod fake;
+pub mod kept;
 pub mod page;
 pub mod protocols;
 
@@ -13,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{
-    Cors, FactsMount, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source, Timeouts,
+    Cors, FactsMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source, Timeouts,
     ToolKind, ToolPlan,
 };
 use chatwire::layers::Layer;
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
+use chatwire::turn::{Busy, Leaving};
 use serde_json::{Map, Value};
 
 /// Long enough that only a fault reaches it.
@@ -42,6 +44,9 @@ pub struct Setup {
     pub turn_timeout: Duration,
     pub system: Option<String>,
     pub force_model: bool,
+    /// With it, the route speaks [`kept::KEPT`], or [`kept::ASKING`].
+    pub memory: Option<Memory>,
+    pub page_calls: bool,
 }
 
 /// A running gateway.
@@ -64,6 +69,7 @@ impl Setup {
                 write_timeout: LONG,
                 drain: LONG,
                 max_connections: 64,
+                max_turns: 64,
             },
             sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),
             timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
@@ -77,6 +83,8 @@ impl Setup {
             turn_timeout: LONG,
             system: None,
             force_model: false,
+            memory: None,
+            page_calls: false,
         }
     }
 
@@ -125,8 +133,12 @@ impl Setup {
         let models = BTreeMap::from([("m".to_owned(), Arc::clone(&model)), ("any/*".to_owned(), Arc::new(any))]);
         let route = Route {
             path: "/chat".to_owned(),
-            protocol: &protocols::EVENTS,
-            frontend: Arc::new(protocols::Events),
+            protocol: match (&self.memory, self.page_calls) {
+                (None, _) => &protocols::EVENTS,
+                (Some(_), false) => &kept::KEPT,
+                (Some(_), true) => &kept::ASKING,
+            },
+            frontend: if self.memory.is_some() { Arc::new(kept::Kept) } else { Arc::new(protocols::Events) },
             model: Some(model),
             force_model: self.force_model,
             models: models.clone(),
@@ -137,11 +149,22 @@ impl Setup {
             cors: self.cors.clone(),
             keep_alive: self.keep_alive,
             turn_timeout: self.turn_timeout,
-            memory: None,
+            memory: self.memory,
         };
         let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors };
         let routes = vec![Arc::new(route)];
         Plan { server: self.server, routes, models, store: self.store, owner: self.owner, facts: Some(facts) }
+    }
+}
+
+/// Conversations that are kept as if nothing were said about how.
+pub fn memory() -> Memory {
+    Memory {
+        leaving: Leaving::Cancel,
+        busy: Busy::Wait,
+        history: 400,
+        title_model: None,
+        actions: BTreeMap::new(),
     }
 }
 

@@ -247,7 +247,7 @@ fn earlier(calls: &Value) -> Vec<Message> {
         .collect()
 }
 
-struct EventEncoder;
+pub struct EventEncoder;
 
 impl Encoder for EventEncoder {
     fn event(&mut self, event: &Event, out: &mut BytesMut) {

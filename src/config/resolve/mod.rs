@@ -76,6 +76,9 @@ fn server(file: Option<&At<Server>>) -> plan::Server {
         max_connections: file
             .and_then(|file| value(&file.max_connections))
             .map_or(1024, |number| usize::try_from(number.0).unwrap_or(usize::MAX)),
+        max_turns: file
+            .and_then(|file| value(&file.max_turns))
+            .map_or(1024, |number| u32::try_from(number.0).unwrap_or(u32::MAX)),
     }
 }
 

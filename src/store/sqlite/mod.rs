@@ -124,6 +124,7 @@ impl Store for Sqlite {
         self.writer.submit(move |connection| {
             writes.iter().try_for_each(|write| match write {
                 Write::Thread(row) => threads::put(connection, &owner, row),
+                Write::Touch { updated } => threads::touch(connection, &owner, &thread, *updated),
                 Write::Add(item) => items::append(connection, &owner, &thread, item),
                 Write::Put(item) => items::put(connection, &owner, &thread, item),
                 Write::Remove(id) => items::delete(connection, &owner, &thread, id),

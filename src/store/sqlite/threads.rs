@@ -32,6 +32,12 @@ pub fn put(connection: &Connection, owner: &Owner, thread: &Thread) -> Result<()
     Ok(())
 }
 
+pub fn touch(connection: &Connection, owner: &Owner, id: &str, updated: u64) -> Result<(), StoreError> {
+    let sql = "UPDATE threads SET updated_at = max(updated_at, ?3) WHERE owner = ?1 AND id = ?2";
+    let touched = connection.prepare_cached(sql)?.execute(params![owner.as_str(), id, updated])?;
+    if touched > 0 { Ok(()) } else { Err(StoreError::NoThread) }
+}
+
 pub fn find(connection: &Connection, owner: &Owner, id: &str) -> Result<Option<(Sequence, Thread)>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM threads WHERE owner = ?1 AND id = ?2");
     let mut statement = connection.prepare_cached(&sql)?;

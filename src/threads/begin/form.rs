@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::{Text, ToolOutcome};
-use chatwire_protocols::items::{Body, Form, FormState};
-use serde_json::{Map, Value, json};
+use chatwire_protocols::items::{Body, Form, FormState, form_output};
 
 use crate::threads::ThreadError;
 use crate::threads::draft::{Draft, Place, skip};
@@ -28,7 +27,7 @@ pub async fn form(
         Some(answers) => fill(form, answers),
         None => skip(form),
     }
-    let (call, output) = (form.call.clone(), output(form));
+    let (call, output) = (form.call.clone(), form_output(form).unwrap_or_default());
     let mut draft = place.draft(None).await?;
     draft.continues = item.origin.as_ref().map(|origin| origin.message.clone());
     draft.replaced.push(item.clone());
@@ -48,11 +47,4 @@ fn fill(form: &mut Form, mut answers: BTreeMap<String, Vec<String>>) {
         }
         question.answer = Some(values);
     }
-}
-
-/// What the model gets as the result of its call.
-fn output(form: &Form) -> Value {
-    let status = if form.state == FormState::Skipped { "skipped" } else { "answered" };
-    let answers = form.questions.iter().map(|question| (question.id.clone(), json!(question.answer)));
-    json!({ "status": status, "answers": answers.collect::<Map<_, _>>() })
 }

@@ -3,8 +3,10 @@
 use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::Text;
 use chatwire_protocols::items::{Attachment, Body, Item, Said, UserMessage};
+use chatwire_protocols::operation;
 
-use crate::store::Write;
+use super::retry::last_message;
+use crate::store::{Sequence, Write};
 use crate::threads::draft::{Draft, Place, is_user};
 use crate::threads::error::{conflict, invalid, no_attachment};
 use crate::threads::{ThreadError, new_id, now_ms};
@@ -15,39 +17,67 @@ const MOST_FILES: usize = 32;
 /// Longest id that a page may make, in bytes.
 const LONGEST_ID: usize = 256;
 
-/// The message at the end of the thread. One whose id is stored already takes that one's place, with all behind it
-/// gone: a page sends it again, perhaps changed.
-pub async fn message(place: Place<'_>, id: Option<Text>, mut message: UserMessage) -> Result<Draft, ThreadError> {
+/// The message at its place in the thread: at the end, or that of a kept one, with all behind it gone, where a page
+/// sends one again, perhaps changed.
+pub async fn message(
+    place: Place<'_>,
+    id: Option<Text>,
+    mut message: UserMessage,
+    stands: operation::Place,
+) -> Result<Draft, ThreadError> {
     if is_blank(&message) {
         return Err(CallerError::new(400, "empty_message", "a message needs a text or an attachment").into());
     }
     if id.as_deref().is_some_and(|id| !is_sane_id(id)) {
         return Err(invalid("id", format!("an id has 1 to {LONGEST_ID} visible characters")));
     }
-    let stored = match &id {
-        Some(id) => place.item(id).await?,
-        None => None,
-    };
-    if stored.as_ref().is_some_and(|(_, item)| !is_user(item)) {
-        return Err(conflict("id_taken", "this id is that of something else in the thread"));
-    }
+    let stored = replaced(place, id.as_deref(), &message, stands).await?;
     message.attachments = attachments(place, message.attachments).await?;
     let mut draft = place.draft(stored.as_ref().map(|(sequence, _)| *sequence)).await?;
-    let created = stored.as_ref().map_or_else(now_ms, |(_, item)| item.created);
     let attached: Vec<Text> = message.attachments.iter().map(|attachment| attachment.id.clone()).collect();
-    let id = id.unwrap_or_else(|| new_id("msg"));
-    let item = Item { id, created, hidden: false, origin: None, body: Body::User(message) };
-    draft.added.push(item.clone());
-    if stored.is_some() {
+    let body = Body::User(message);
+    if let Some((_, kept)) = stored {
+        let item = Item { body, hidden: false, ..kept };
+        draft.added.push(item.clone());
         draft.cut_behind(&item.id);
         draft.abandon_all();
         draft.put(item);
     } else {
+        let id = id.unwrap_or_else(|| new_id("msg"));
+        let item = Item { id, created: now_ms(), hidden: false, origin: None, body };
+        draft.added.push(item.clone());
         draft.abandon_all();
         draft.add(item);
     }
     draft.writes.extend(attached.into_iter().map(Write::Attach));
     Ok(draft)
+}
+
+/// The kept message whose place a message takes, as [`operation::Place::replaced`] says it.
+async fn replaced(
+    place: Place<'_>,
+    id: Option<&str>,
+    message: &UserMessage,
+    stands: operation::Place,
+) -> Result<Option<(Sequence, Item)>, ThreadError> {
+    let known = match id {
+        Some(id) => place.item(id).await?,
+        None => None,
+    };
+    match (known, &stands) {
+        (Some((_, item)), _) if !is_user(&item) => {
+            Err(conflict("id_taken", "this id is that of something else in the thread"))
+        }
+        (Some(known), _) => Ok(Some(known)),
+        (None, operation::Place::Next) => Ok(None),
+        (None, operation::Place::Again) => last_message(place, None).await,
+        (None, operation::Place::Behind(_)) => {
+            let rows = place.all().await?;
+            let items: Vec<Item> = rows.iter().map(|(_, item)| item.clone()).collect();
+            let found = stands.replaced(id, message, &items).map(|item| item.id.clone());
+            Ok(rows.into_iter().find(|(_, item)| Some(&item.id) == found.as_ref()))
+        }
+    }
 }
 
 /// True if an id that a page made can be kept.

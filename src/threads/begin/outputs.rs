@@ -2,9 +2,9 @@
 
 use chatwire_protocols::chat::Approval;
 use chatwire_protocols::event::{FinishReason, Runs, Text, ToolOutcome};
-use chatwire_protocols::items::{Body, Item, PageRunState};
+use chatwire_protocols::items::{Body, Item, PageRunState, REQUEST_APPROVAL};
 use chatwire_protocols::operation::{CallAnswer, CallSaid};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::threads::ThreadError;
 use crate::threads::draft::{Draft, Next, Place, kept_call, page_run, said};
@@ -13,27 +13,29 @@ use crate::threads::error::no_pending_call;
 /// Longest reason of a person that is kept, in characters.
 const LONGEST_REASON: usize = 2000;
 
-/// Stores what is said, and goes on if nothing else is waited for. What has been said before is no mistake, and does
-/// nothing unless its turn has never begun.
-pub async fn outputs(place: Place<'_>, answers: Vec<CallAnswer>) -> Result<Draft, ThreadError> {
+/// Stores what is said, and goes on if nothing else is waited for. What has been said before is no mistake, and begins
+/// a turn only where the model has not read it yet, as after a failure. A `lenient` page says all it knows, so that
+/// what is closed or unknown is passed over.
+pub async fn outputs(place: Place<'_>, answers: Vec<CallAnswer>, lenient: bool) -> Result<Draft, ThreadError> {
     let mut draft = place.draft(None).await?;
     let found: Vec<Found> = answers.iter().map(|answer| find(&draft.items, answer)).collect();
-    let open = found.iter().any(|found| matches!(found, Found::Open(_)));
+    let is_open = found.iter().any(|found| matches!(found, Found::Open(_)));
     let wrong = |found: &Found| match found {
         Found::Nowhere => true,
-        Found::Settled { same, .. } => !open && !same,
+        Found::Settled { same, .. } => !is_open && !same,
         Found::Open(_) => false,
     };
-    if answers.is_empty() || found.iter().any(wrong) {
+    if !lenient && (answers.is_empty() || found.iter().any(wrong)) {
         return Err(no_pending_call());
     }
-    let place_of = |found: &Found| match found {
-        Found::Open(at) | Found::Settled { at, .. } => Some(*at),
+    let named = found.iter().find_map(|found| match found {
+        Found::Open(at) | Found::Settled { at, .. } => draft.items.get(*at),
         Found::Nowhere => None,
-    };
-    let first = found.iter().filter_map(place_of).find_map(|at| draft.items.get(at)?.origin.clone());
-    draft.continues = first.map(|origin| origin.message);
-    if !open && found.iter().filter_map(place_of).any(|at| is_answered(&draft.items, at)) {
+    });
+    let last = || draft.items.iter().rev().find(|item| kept_call(item).is_some());
+    let continued = named.or_else(last).and_then(|item| item.origin.as_ref());
+    draft.continues = continued.map(|origin| origin.message.clone());
+    if !is_open && !draft.ends_with_results() {
         draft.next = Next::Said(said(Vec::new(), FinishReason::Stop));
         return Ok(draft);
     }
@@ -47,9 +49,13 @@ pub async fn outputs(place: Place<'_>, answers: Vec<CallAnswer>) -> Result<Draft
 }
 
 /// True if all of it has been said before.
-pub fn is_repeated(draft: &Draft, answers: &[CallAnswer]) -> bool {
+pub fn is_repeated(draft: &Draft, answers: &[CallAnswer], lenient: bool) -> bool {
     let mut found = answers.iter().map(|answer| find(&draft.items, answer));
-    found.all(|found| matches!(found, Found::Settled { same: true, .. }))
+    found.all(|found| match found {
+        Found::Open(_) => false,
+        Found::Settled { same, .. } => same || lenient,
+        Found::Nowhere => lenient,
+    })
 }
 
 /// Where a call is.
@@ -122,21 +128,10 @@ fn page_call(items: &[Item], at: usize, said: &CallSaid) -> Found {
     }
 }
 
-/// True if the conversation has gone on behind this item's turn.
-fn is_answered(items: &[Item], at: usize) -> bool {
-    let turn = |item: &Item| item.origin.as_ref().map(|origin| origin.turn.clone());
-    let Some(own) = items.get(at).map(turn) else { return false };
-    items.iter().skip(at + 1).any(|item| turn(item) != own)
-}
-
 fn take(draft: &mut Draft, at: usize, said: CallSaid) {
     let Some(mut item) = draft.items.get(at).cloned() else { return };
     match (&mut item.body, said) {
-        (Body::ToolCall(kept), CallSaid::Approval { id, approved, reason }) => {
-            let reason = reason.map(|reason| reason.chars().take(LONGEST_REASON).collect());
-            kept.call.approval = Some(Approval { id, approved: Some(approved), reason });
-            draft.put(item);
-        }
+        (Body::ToolCall(_), CallSaid::Approval { id, approved, reason }) => approve(draft, &id, approved, reason),
         (Body::ToolCall(kept), said) => {
             let (outcome, output) = result_of(&said);
             let call = kept.call.id.clone();
@@ -145,14 +140,46 @@ fn take(draft: &mut Draft, at: usize, said: CallSaid) {
         (Body::PageCall(run), said) => {
             let (outcome, output) = result_of(&said);
             (run.state, run.output) = (PageRunState::Completed, Some(output.clone()));
-            let model_waits = run.by_model.then(|| run.call.clone());
             item.hidden = false;
+            let run = run.clone();
             draft.put(item);
-            if let Some(call) = model_waits {
-                draft.settle(&call, outcome, output);
+            if run.by_model {
+                draft.settle(&run.call, outcome, output);
+            } else if run.name == REQUEST_APPROVAL {
+                // Nothing but a plain yes is one.
+                let approved = output == Value::Bool(true) || output.get("approved") == Some(&Value::Bool(true));
+                let reason = output.get("reason").or(Some(&output)).and_then(Value::as_str).map(str::to_owned);
+                approve(draft, &run.call, approved, reason);
             }
         }
         _ => {}
+    }
+}
+
+/// Notes what a person said to a call, also on what the page is shown of it.
+fn approve(draft: &mut Draft, id: &Text, approved: bool, reason: Option<String>) {
+    let reason: Option<String> = reason.map(|reason| reason.chars().take(LONGEST_REASON).collect());
+    let asks = |item: &&Item| {
+        page_run(item).is_some_and(|run| run.call == *id && run.name == REQUEST_APPROVAL && !run.by_model)
+    };
+    if let Some(mut item) = draft.items.iter().rev().find(asks).cloned()
+        && let Body::PageCall(run) = &mut item.body
+        && run.state != PageRunState::Completed
+    {
+        let output = json!({ "approved": approved, "reason": reason });
+        (run.state, run.output) = (PageRunState::Completed, Some(output));
+        item.hidden = false;
+        draft.put(item);
+    }
+    let asked = |item: &&Item| {
+        let approval = kept_call(item).and_then(|kept| kept.call.approval.as_ref());
+        approval.is_some_and(|approval| approval.id == *id)
+    };
+    if let Some(mut item) = draft.items.iter().rev().find(asked).cloned()
+        && let Body::ToolCall(kept) = &mut item.body
+    {
+        kept.call.approval = Some(Approval { id: id.clone(), approved: Some(approved), reason });
+        draft.put(item);
     }
 }
 

@@ -16,14 +16,14 @@ const STRIDE: u32 = 200;
 /// the last.
 pub async fn retry(place: Place<'_>, after: Option<Text>) -> Result<Draft, ThreadError> {
     let (sequence, id) = match &after {
-        None => last_message(place, None).await?.ok_or_else(no_item)?,
+        None => last_message(place, None).await?.map(found).ok_or_else(no_item)?,
         Some(id) => match place.item(id).await? {
             Some((sequence, item)) if is_user(&item) => (sequence, item.id),
             Some(_) => {
                 let message = "only a user's message can be answered again";
                 return Err(CallerError::new(400, "not_a_message", message).into());
             }
-            None => last_message(place, Some(id)).await?.ok_or_else(no_item)?,
+            None => last_message(place, Some(id)).await?.map(found).ok_or_else(no_item)?,
         },
     };
     let mut draft = place.draft(Some(sequence)).await?;
@@ -33,23 +33,27 @@ pub async fn retry(place: Place<'_>, after: Option<Text>) -> Result<Draft, Threa
 }
 
 /// The last message of the user, or the last in front of this message of the assistant.
-async fn last_message(place: Place<'_>, before: Option<&Text>) -> Result<Option<(Sequence, Text)>, ThreadError> {
+pub async fn last_message(place: Place<'_>, before: Option<&Text>) -> Result<Option<(Sequence, Item)>, ThreadError> {
     let mut after = None;
     let mut passed = before.is_none();
     loop {
         let query = PageQuery { after, limit: STRIDE, direction: Direction::NewestFirst };
         let page = place.threads.store().items(place.asker.owner, place.thread, query, true).await?;
-        for (sequence, item) in &page.rows {
-            passed |= belongs(item, before);
-            if passed && is_user(item) {
-                return Ok(Some((*sequence, item.id.clone())));
+        for (sequence, item) in page.rows {
+            passed |= belongs(&item, before);
+            if passed && is_user(&item) {
+                return Ok(Some((sequence, item)));
             }
-            after = Some(*sequence);
+            after = Some(sequence);
         }
         if !page.more {
             return Ok(None);
         }
     }
+}
+
+fn found((sequence, item): (Sequence, Item)) -> (Sequence, Text) {
+    (sequence, item.id)
 }
 
 fn belongs(item: &Item, message: Option<&Text>) -> bool {
