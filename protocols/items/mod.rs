@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use fold::{Change, Folder, ItemId, Style};
+pub(crate) use input::as_said;
 pub use input::{Pasted, form_output, messages};
 
 use crate::chat::{CallPart, ResultPart};
