@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use chatwire::store::{Direction, PageQuery, Sqlite, Store as _};
+use chatwire::store::{Direction, PageQuery, Sqlite, Store as _, Write};
 
-use crate::{Folder, item, owner, thread};
+use crate::{Folder, item, make, owner};
 
 /// Tells a copy of this test where to write.
 const FILE: &str = "CHATWIRE_TEST_WRITES_TO";
@@ -26,7 +26,7 @@ fn writer() {
     runtime.block_on(async {
         let store = std::sync::Arc::new(Sqlite::open(Path::new(&file)).unwrap());
         let me = owner("me");
-        store.put_thread(&me, thread("t")).await.unwrap();
+        make(&*store, &me, "t").await.unwrap();
         let stored = store.items(&me, "t", ALL, false).await.unwrap().rows.len() as u64;
         let tasks: Vec<_> = (0..4)
             .map(|task| {
@@ -34,7 +34,8 @@ fn writer() {
                 tokio::spawn(async move {
                     let mut number = (stored / 4).saturating_sub(10) * 4 + task;
                     loop {
-                        store.put_item(&me, "t", item(&number.to_string())).await.unwrap();
+                        let write = Write::Put(item(&number.to_string()));
+                        store.apply(&me, "t", vec![write]).await.unwrap();
                         let mut out = std::io::stdout().lock();
                         writeln!(out, "acknowledged {number}").and_then(|()| out.flush()).unwrap();
                         number += 4;
