@@ -14,6 +14,7 @@ pub mod blocks;
 pub mod callback_sse;
 pub mod calls;
 pub mod chat;
+pub mod chatkit;
 #[cfg(test)]
 mod cuts;
 pub mod error;

@@ -198,12 +198,12 @@ pub enum Answer {
     Thread(Thread, Page<Item>),
     /// Threads.
     Threads(Page<Thread>),
-    /// Items.
-    Items(Page<Item>),
+    /// Items of this thread.
+    Items(Text, Page<Item>),
     /// The whole of a thread.
     Messages(Vec<Item>),
-    /// An item that was changed, if one was.
-    Updated(Option<Item>),
+    /// An item of this thread that was changed, if one was.
+    Updated(Text, Option<Item>),
     /// A file; the address where its bytes are to be sent, while they are missing.
     Attachment(Attachment, Option<Upload>),
     /// What was spoken.
