@@ -12,4 +12,5 @@ pub mod store;
 pub mod telemetry;
 pub mod tools;
 pub mod turn;
+pub mod uploads;
 pub mod upstream;

@@ -6,3 +6,5 @@ mod item;
 mod object;
 mod task;
 mod thread;
+
+pub use thread::attachment;

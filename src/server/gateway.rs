@@ -5,8 +5,9 @@ use std::io;
 use std::sync::Arc;
 
 use super::stop::Stop;
-use crate::config::plan::{FactsMount, Plan, Route};
+use crate::config::plan::{Attachments, FactsMount, Plan, Route};
 use crate::store::{Sqlite, Store};
+use crate::uploads::{Sweeping, Uploads};
 use crate::upstream::Upstreams;
 
 /// The plan, made ready to serve.
@@ -15,6 +16,9 @@ pub struct Gateway {
     pub upstreams: Arc<Upstreams>,
     pub stop: Stop,
     pub store: Arc<dyn Store>,
+    /// The files of users, if they may send any.
+    pub uploads: Option<Arc<Uploads>>,
+    _sweeping: Option<Sweeping>,
     routes: HashMap<String, Arc<Route>>,
 }
 
@@ -23,7 +27,10 @@ impl Gateway {
         let routes = plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect();
         let upstreams = Arc::new(Upstreams::new(&plan)?);
         let store = open_store(&plan)?;
-        Ok(Self { plan, upstreams, stop, store, routes })
+        let open = |settings| Uploads::open(settings, plan.store.as_ref(), Arc::clone(&store));
+        let uploads = plan.attachments.clone().map(open).transpose()?;
+        let _sweeping = uploads.as_ref().map(Uploads::sweeping);
+        Ok(Self { plan, upstreams, stop, store, uploads, _sweeping, routes })
     }
 
     /// The route of exactly this path.
@@ -34,9 +41,18 @@ impl Gateway {
     /// Where facts are, if this path is theirs, and the part of it below their list.
     pub fn facts<'a>(&self, path: &'a str) -> Option<(&FactsMount, &'a str)> {
         let mount = self.plan.facts.as_ref()?;
-        let below = path.strip_prefix(&mount.path)?;
-        (below.is_empty() || below.starts_with('/')).then_some((mount, below))
+        Some((mount, below(path, &mount.path)?))
     }
+
+    /// Where files are, if this path is theirs, and the part of it below their mount.
+    pub fn attachments<'a>(&self, path: &'a str) -> Option<(&Uploads, &Attachments, &'a str)> {
+        let (uploads, mount) = (self.uploads.as_ref()?, self.plan.attachments.as_ref()?);
+        Some((uploads, mount, below(path, &mount.path)?))
+    }
+}
+
+fn below<'a>(path: &'a str, mount: &str) -> Option<&'a str> {
+    path.strip_prefix(mount).filter(|below| below.is_empty() || below.starts_with('/'))
 }
 
 fn open_store(plan: &Plan) -> io::Result<Arc<dyn Store>> {
