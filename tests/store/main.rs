@@ -5,6 +5,7 @@
 mod bodies;
 mod file;
 mod killed;
+mod killed_uploads;
 mod suite;
 mod upgrade;
 

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{
-    Cors, FactsMount, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source, Timeouts,
-    ToolKind, ToolPlan,
+    Attachments, Cors, FactsMount, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source,
+    Timeouts, ToolKind, ToolPlan, Transcription,
 };
 use chatwire::layers::Layer;
 use chatwire::secret::Secret;
@@ -42,6 +42,9 @@ pub struct Setup {
     pub turn_timeout: Duration,
     pub system: Option<String>,
     pub force_model: bool,
+    pub attachments: Option<Attachments>,
+    /// Whether the first provider writes down what users speak.
+    pub transcription: bool,
 }
 
 /// A running gateway.
@@ -77,6 +80,8 @@ impl Setup {
             turn_timeout: LONG,
             system: None,
             force_model: false,
+            attachments: None,
+            transcription: false,
         }
     }
 
@@ -97,7 +102,8 @@ impl Setup {
         bind(self.plan()).await
     }
 
-    fn plan(self) -> Plan {
+    /// What it serves.
+    pub fn plan(self) -> Plan {
         let target = |(at, source): (usize, Source)| ModelTarget {
             provider: Arc::new(Provider {
                 name: format!("p{at}"),
@@ -116,6 +122,9 @@ impl Setup {
             targets: self.sources.into_iter().enumerate().map(target).collect(),
             defaults: ModelDefaults { max_tokens: Some(77), ..ModelDefaults::default() },
         });
+        let first = model.targets.first().filter(|_| self.transcription);
+        let transcription =
+            first.map(|target| Transcription { provider: Arc::clone(&target.provider), model: target.model.clone() });
         let any = model.targets.iter().map(|target| ModelTarget {
             provider: Arc::clone(&target.provider),
             model: "*".to_owned(),
@@ -137,10 +146,20 @@ impl Setup {
             cors: self.cors.clone(),
             keep_alive: self.keep_alive,
             turn_timeout: self.turn_timeout,
+            memory: None,
+            transcription,
         };
         let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors };
         let routes = vec![Arc::new(route)];
-        Plan { server: self.server, routes, models, store: self.store, owner: self.owner, facts: Some(facts) }
+        Plan {
+            server: self.server,
+            routes,
+            models,
+            store: self.store,
+            owner: self.owner,
+            facts: Some(facts),
+            attachments: self.attachments,
+        }
     }
 }
 
