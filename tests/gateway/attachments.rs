@@ -1,11 +1,12 @@
 //! Files that users upload: announced or sent at once, whole or not at all, and nobody else's business.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chatwire::config::plan::Attachments;
-use chatwire::store::{Owner, Sqlite, Write};
+use chatwire::store::{Attachment, Owner, Sqlite, Store as _, Thread, ThreadStatus, Write};
 use chatwire::uploads::media::Types;
 use chatwire::uploads::{Announced, Folder, Purpose, Signer, UploadError, Uploads};
 use chatwire_protocols::event::FileSource;
@@ -22,7 +23,8 @@ const MIA: &str = "x-user: mia\r\n";
 struct Files {
     path: PathBuf,
     gateway: Gateway,
-    uploads: std::sync::Arc<Uploads>,
+    uploads: Arc<Uploads>,
+    store: Arc<Sqlite>,
     signer: Signer,
 }
 
@@ -42,10 +44,10 @@ impl Files {
         let file = setup.store.clone();
         let gateway = setup.start().await;
         // What the engine of kept conversations has in its hands.
-        let store = std::sync::Arc::new(Sqlite::open(file.as_ref().unwrap()).unwrap());
-        let uploads = Uploads::open(settings, file.as_ref(), store).unwrap();
+        let store = Arc::new(Sqlite::open(file.as_ref().unwrap()).unwrap());
+        let uploads = Uploads::open(settings, file.as_ref(), Arc::<Sqlite>::clone(&store)).unwrap();
         let signer = Signer::new(&Folder::open(&path.join("test.db.files")).unwrap().secret().unwrap());
-        Self { path, gateway, uploads, signer }
+        Self { path, gateway, uploads, store, signer }
     }
 
     async fn usual() -> Self {
@@ -69,6 +71,13 @@ impl Files {
 
     async fn get(&self, user: &str, path: &str) -> Answer {
         self.send("GET", path, user, b"").await
+    }
+
+    /// Makes a file as old as the first of January 1970.
+    async fn age(&self, id: &str) {
+        let me = self.store.attachment_owner(id).await.unwrap().unwrap();
+        let attachment = self.store.attachment(&me, id).await.unwrap().unwrap();
+        self.store.put_attachment(&me, Attachment { created: 0, ..attachment }).await.unwrap();
     }
 
     /// The names in the folder, without the secret's.
@@ -388,16 +397,15 @@ async fn the_model_reads_the_files_of_a_message_and_pages_see_their_pictures() {
 
 #[tokio::test]
 async fn what_nobody_needs_is_deleted() {
-    let files = Files::start(|_, settings| {
-        settings.unused = Duration::from_nanos(1);
-        settings.timeout = Duration::from_secs(20);
-    })
-    .await;
+    let files = Files::usual().await;
     let folder = files.path.join("test.db.files");
-    let (id, _) = files.announce("kaz", "a.txt", 3, "text/plain").await;
+    let (id, path) = files.announce("kaz", "a.txt", 3, "text/plain").await;
+    let (young, _) = files.announce("kaz", "b.txt", 3, "text/plain").await;
+    assert_eq!(files.send("POST", &path, "", b"tea").await.status, 200);
+    files.age(&id).await;
     for name in ["draft-0", "atc_00000000000000000000000000000000", "notes.txt"] {
         std::fs::write(folder.join(name), "x").unwrap();
-        let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+        let long_ago = std::time::SystemTime::now() - Duration::from_secs(48 * 3600);
         std::fs::File::options().write(true).open(folder.join(name)).unwrap().set_modified(long_ago).unwrap();
     }
     std::fs::write(folder.join("draft-new"), "x").unwrap();
@@ -405,7 +413,10 @@ async fn what_nobody_needs_is_deleted() {
     let mut kept = files.kept();
     kept.sort();
     assert_eq!(kept, ["draft-new", "notes.txt"], "what is being written, and what is not ours, stays");
-    assert!(matches!(files.uploads.lookup(&owner("kaz"), &[id.into()]).await, Err(UploadError::NotFound)));
+    let gone = files.uploads.lookup(&owner("kaz"), &[id.into()]).await;
+    assert!(matches!(gone, Err(UploadError::NotFound)));
+    let waiting = files.uploads.lookup(&owner("kaz"), &[young.into()]).await;
+    assert!(matches!(waiting, Err(UploadError::NotUploaded)));
 }
 
 #[tokio::test]
@@ -445,24 +456,23 @@ async fn a_folder_that_is_gone_is_an_error_and_no_crash() {
 
 #[tokio::test]
 async fn a_file_of_a_thread_stays_until_the_thread_goes() {
-    use chatwire::store::{Store as _, Thread};
-    let files = Files::start(|_, settings| settings.unused = Duration::from_nanos(1)).await;
-    let store = Sqlite::open(&files.path.join("test.db")).unwrap();
+    let files = Files::usual().await;
     let (id, path) = files.announce("kaz", "a.txt", 3, "text/plain").await;
     let thread = Thread {
         id: "t".to_owned(),
         title: None,
-        status: chatwire::store::ThreadStatus::Active,
+        status: ThreadStatus::Active,
         metadata: serde_json::Map::new(),
         created: 1,
         updated: 1,
     };
+    files.age(&id).await;
     let writes = vec![Write::Thread(thread), Write::Attach(id.as_str().into())];
-    store.apply(&owner("kaz"), "t", writes).await.unwrap();
+    files.store.apply(&owner("kaz"), "t", writes).await.unwrap();
     assert_eq!(files.send("POST", &path, "", b"tea").await.status, 200);
     files.uploads.sweep().await.unwrap();
     assert_eq!(files.get(KAZ, &format!("/files/{id}")).await.body, "tea");
-    store.delete_thread(&owner("kaz"), "t").await.unwrap();
+    files.store.delete_thread(&owner("kaz"), "t").await.unwrap();
     files.uploads.sweep().await.unwrap();
     assert_eq!(files.get(KAZ, &format!("/files/{id}")).await.status, 404);
     assert_eq!(files.kept(), Vec::<String>::new());
