@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::layers::Layer;
 use crate::secret::Secret;
-use crate::tools::{Arguments, Tool};
+use crate::tools::{Arguments, Tool, WidgetTemplate, Writer};
 use crate::turn::{Busy, Leaving};
 use crate::uploads::media::Types;
 
@@ -287,6 +287,8 @@ pub struct ToolPlan {
     pub max_output: usize,
     /// How it is run.
     pub kind: ToolKind,
+    /// The widget that a page is shown of its result.
+    pub widget: Option<Arc<WidgetTemplate>>,
 }
 
 impl ToolPlan {
@@ -300,6 +302,7 @@ impl ToolPlan {
             timeout: Duration::from_secs(30),
             max_output: 64 << 10,
             kind,
+            widget: None,
         }
     }
 }
@@ -311,6 +314,8 @@ pub enum ToolKind {
     Fixed(Value),
     /// The page runs it.
     Page,
+    /// A model writes it.
+    Write(Arc<Writer>),
     /// Code of the program that the gateway is a part of.
     Code(Arc<dyn Tool>),
 }

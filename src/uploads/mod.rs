@@ -262,19 +262,27 @@ impl Uploads {
             if attachment.size > room || pasted.contains_key(&attachment.id) {
                 continue;
             }
-            let (attachment, file) = match self.read(owner, &attachment.id).await {
-                Err(UploadError::NotFound) => continue,
-                opened => opened?,
-            };
-            room -= attachment.size.min(room);
-            let mut bytes = Vec::new();
-            file.take(attachment.size).read_to_end(&mut bytes).await?;
-            let media_type = attachment.media_type.as_str().into();
-            let file =
-                File { media_type, source: FileSource::Base64(base64::encode(&bytes)), name: Some(attachment.name) };
-            pasted.insert(attachment.id, file);
+            if let Some(file) = self.bytes(owner, attachment).await? {
+                room -= attachment.size;
+                pasted.insert(attachment.id.clone(), file);
+            }
         }
         Ok(pasted)
+    }
+
+    /// A file for the model; nothing if it is gone.
+    ///
+    /// # Errors
+    /// The disk's and the store's.
+    pub async fn bytes(&self, owner: &Owner, attachment: &Attachment) -> Result<Option<File>, UploadError> {
+        let (attachment, file) = match self.read(owner, &attachment.id).await {
+            Err(UploadError::NotFound) => return Ok(None),
+            opened => opened?,
+        };
+        let mut bytes = Vec::new();
+        file.take(attachment.size).read_to_end(&mut bytes).await?;
+        let (media_type, name) = (attachment.media_type.as_str().into(), Some(attachment.name));
+        Ok(Some(File { media_type, source: FileSource::Base64(base64::encode(&bytes)), name }))
     }
 
     /// Says where a page finds the picture, if it is one that pages may show.

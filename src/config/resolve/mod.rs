@@ -10,6 +10,7 @@ mod store;
 mod tool;
 mod uploads;
 mod weather_tool;
+mod widget;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
     let mut resolver = Resolver { text, surroundings, problems, complete: file.is_sound() };
     let providers = resolver.providers(&file.providers, &model::users(&file.models, &file.routes));
     let models = resolver.models(&file.models, &providers);
-    let tools = resolver.tools(&file.tools, &tool::users(&file.routes));
+    let tools = resolver.tools(&file.tools, &tool::users(&file.routes), &models);
     let routes = resolver.routes(&file.routes, &providers, &models, &tools);
     Plan {
         server: server(file.server.as_ref()),
