@@ -53,7 +53,7 @@ section! {
         /// https if a proxy says so in `x-forwarded-proto`.
         url: Optional<String>,
         /// The folder of their bytes, relative to this file; made if it is not there. Default: the store's file with
-        /// `.files` behind its name.
+        /// `.files` behind its name, or without a store one that is gone when the gateway stops.
         folder: Optional<String>,
         /// Largest file. Default: "20MiB".
         max_size: Optional<Size>,

@@ -61,7 +61,10 @@ fn open_store(plan: &Plan) -> io::Result<Arc<dyn Store>> {
             Sqlite::open(path).map_err(|error| io::Error::other(format!("store {}: {error}", path.display())))
         }
         None => {
-            if plan.facts.is_some() || plan.routes.iter().any(|route| !route.layers.is_empty()) {
+            if plan.facts.is_some()
+                || plan.attachments.is_some()
+                || plan.routes.iter().any(|route| !route.layers.is_empty())
+            {
                 tracing::warn!("there is no [store]: what is saved is gone when the gateway stops");
             }
             Sqlite::in_memory().map_err(io::Error::other)

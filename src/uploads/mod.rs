@@ -51,6 +51,17 @@ pub struct Uploads {
     store: Arc<dyn Store>,
     /// The files that are being sent at this moment.
     running: Mutex<HashSet<String>>,
+    _temporary: Option<Temporary>,
+}
+
+/// A folder that goes when this is dropped.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Where pages find the gateway: scheme and host, and perhaps a path.
@@ -69,23 +80,28 @@ pub struct Announced {
 }
 
 impl Uploads {
-    /// The files of a folder: that of the plan, or one beside the store's file.
+    /// The files of a folder: that of the plan, or one beside the store's file. Where neither lasts, one that is gone
+    /// with the process.
     ///
     /// # Errors
-    /// There is no folder, or it cannot be used.
+    /// The folder cannot be used.
     pub fn open(settings: plan::Attachments, file: Option<&PathBuf>, store: Arc<dyn Store>) -> io::Result<Arc<Self>> {
         let beside = file.map(|file| {
             let mut name = file.clone().into_os_string();
             name.push(".files");
             PathBuf::from(name)
         });
-        let Some(path) = settings.folder.clone().or(beside) else {
-            return Err(io::Error::other("[attachments] needs a [store], or a `folder` of its own"));
+        let (path, temporary) = match settings.folder.clone().or(beside) {
+            Some(path) => (path, None),
+            None => {
+                let path = std::env::temp_dir().join(format!("chatwire-{}", folder::new_id()?));
+                (path.clone(), Some(Temporary(path)))
+            }
         };
         let at = |error: io::Error| io::Error::new(error.kind(), format!("files {}: {error}", path.display()));
         let folder = Folder::open(&path).map_err(at)?;
         let signer = Signer::new(&folder.secret().map_err(at)?);
-        Ok(Arc::new(Self { settings, folder, signer, store, running: Mutex::default() }))
+        Ok(Arc::new(Self { settings, folder, signer, store, running: Mutex::default(), _temporary: temporary }))
     }
 
     /// Deletes what nobody needs, now and from time to time, until the answer is dropped.

@@ -477,3 +477,14 @@ async fn a_file_of_a_thread_stays_until_the_thread_goes() {
     assert_eq!(files.get(KAZ, &format!("/files/{id}")).await.status, 404);
     assert_eq!(files.kept(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn without_a_store_files_are_gone_with_the_process() {
+    let store = Arc::new(Sqlite::in_memory().unwrap());
+    let uploads = Uploads::open(Attachments::new("/files"), None, store).unwrap();
+    let text = format!("{uploads:?}");
+    let path = text.split('"').find(|piece| piece.contains("chatwire-atc_")).unwrap().to_owned();
+    assert!(std::path::Path::new(&path).is_dir(), "{path}");
+    drop(uploads);
+    assert!(!std::path::Path::new(&path).exists());
+}

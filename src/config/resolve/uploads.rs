@@ -14,17 +14,12 @@ use crate::uploads::media::Types;
 
 impl Resolver<'_> {
     pub fn attachments(&mut self, gateway: &file::Gateway) -> Option<Attachments> {
-        let section = gateway.attachments.as_ref()?;
-        let file = &section.value;
+        let file = value(&gateway.attachments)?;
         let cors = file.cors.as_ref().map(|cors| self.cors(&cors.value)).unwrap_or_default();
         let types = self.types(&file.types);
         let url = file.url.as_ref().and_then(|url| self.public_url(url));
         if let Some(folder) = file.folder.as_ref().filter(|folder| folder.value.is_empty()) {
             self.problem(Problem::new(folder.span.clone(), "a folder needs a name"));
-        }
-        if file.folder.is_none() && gateway.store.is_none() && self.complete {
-            let problem = Problem::new(section.span.clone(), "files need a place where they last");
-            self.problem(problem.help("add a `[store]`, beside which they are kept, or name a `folder`"));
         }
         let path = file.path.0.as_ref()?;
         let mut taken = taken(&gateway.routes);
