@@ -206,6 +206,12 @@ pub trait Upstream: Send + Sync {
     fn auth(&self) -> Auth {
         Auth::Bearer
     }
+
+    /// Where sound is sent to be written down, as a form with the fields `file` and `model` that is answered with
+    /// `{"text": str}`. `None` for protocols without.
+    fn transcription(&self, _base_url: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Which model at which address a request is for.
@@ -237,9 +243,9 @@ impl Target<'_> {
 pub struct UpstreamRequest {
     /// Where it goes.
     pub url: String,
-    /// Header names in lower case, and values. `content-type` is always JSON and not listed.
+    /// Header names in lower case, and values. `content-type` is JSON where none is listed.
     pub headers: Vec<(&'static str, String)>,
-    /// The JSON body.
+    /// The body.
     pub body: Vec<u8>,
     /// What could not be said in this protocol.
     pub warnings: Vec<Warning>,

@@ -13,4 +13,5 @@ pub mod telemetry;
 pub mod threads;
 pub mod tools;
 pub mod turn;
+pub mod uploads;
 pub mod upstream;

@@ -13,6 +13,8 @@ mod task;
 mod thread;
 mod widget;
 
+pub use thread::attachment;
+
 use std::sync::Arc;
 
 use crate::chat::ChatRequest;

@@ -14,6 +14,7 @@ use crate::layers::Layer;
 use crate::secret::Secret;
 use crate::tools::{Arguments, Tool, WidgetTemplate, Writer};
 use crate::turn::{Busy, Leaving};
+use crate::uploads::media::Types;
 
 /// What a gateway serves and how.
 #[derive(Clone)]
@@ -30,6 +31,55 @@ pub struct Plan {
     pub owner: Option<String>,
     /// Where facts are listed and decided about, if anywhere.
     pub facts: Option<FactsMount>,
+    /// What holds for files that users upload, if they may.
+    pub attachments: Option<Attachments>,
+}
+
+/// What holds for files that users upload.
+#[derive(Clone, Debug)]
+pub struct Attachments {
+    /// The path that they are sent to; each stands below it.
+    pub path: String,
+    /// Where pages find the gateway, without a slash at its end; without it, at the host that they have called.
+    pub url: Option<String>,
+    /// The folder of the bytes; without it, one beside the store's file.
+    pub folder: Option<PathBuf>,
+    /// Most bytes of a file.
+    pub max_size: u64,
+    /// Most bytes of all files of a user.
+    pub max_per_user: u64,
+    /// Most bytes of all files.
+    pub max_total: u64,
+    /// The media types that are taken.
+    pub types: Types,
+    /// How long sending a file may take.
+    pub timeout: Duration,
+    /// How long a file that belongs to no thread is kept.
+    pub unused: Duration,
+    /// How long a signed address is good for.
+    pub url_lifetime: Duration,
+    /// Which pages of other origins may send files.
+    pub cors: Cors,
+}
+
+impl Attachments {
+    /// What holds where the file says nothing else.
+    pub fn new(path: &str) -> Self {
+        let day = Duration::from_secs(24 * 60 * 60);
+        Self {
+            path: path.to_owned(),
+            url: None,
+            folder: None,
+            max_size: 20 << 20,
+            max_per_user: 1 << 30,
+            max_total: 10 << 30,
+            types: Types::default(),
+            timeout: Duration::from_secs(300),
+            unused: day,
+            url_lifetime: day,
+            cors: Cors::default(),
+        }
+    }
 }
 
 /// Where facts are listed and decided about.
@@ -95,6 +145,17 @@ pub struct Route {
     pub turn_timeout: Duration,
     /// How conversations are kept, if the gateway keeps them.
     pub memory: Option<Memory>,
+    /// What writes down what users speak, if anything does.
+    pub transcription: Option<Transcription>,
+}
+
+/// What writes down what users speak.
+#[derive(Clone)]
+pub struct Transcription {
+    /// The provider.
+    pub provider: Arc<Provider>,
+    /// Its name of the model.
+    pub model: String,
 }
 
 /// How a route's conversations are kept.

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
-use super::{cors, facts, kept, open, owner, refuse, request};
+use super::{attachments, cors, facts, kept, open, owner, refuse, request};
 use crate::config::plan::{Model, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -38,6 +38,10 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
         response
     } else if let Some((mount, below)) = gateway.facts(head.uri.path()) {
         let mut response = facts::reply(&gateway, mount, below, &head, record).await;
+        cors::apply(&mount.cors, &head.headers, &mut response);
+        response
+    } else if let Some((uploads, mount, below)) = gateway.attachments(head.uri.path()) {
+        let mut response = attachments::reply(&gateway, uploads, (mount, below), &head, body, record).await;
         cors::apply(&mount.cors, &head.headers, &mut response);
         response
     } else if let Some((route, below)) = gateway.route_above(head.uri.path()) {
@@ -78,7 +82,10 @@ async fn on_path(
     };
     let error = match &route.memory {
         Some(memory) => match kept::read(gateway, route, below, head, body).await {
-            Ok((owner, ask)) => return kept::reply(gateway, route, memory, &owner, ask, record, pace).await,
+            Ok((owner, ask)) => {
+                let files = gateway.files(head);
+                return kept::reply(gateway, route, (memory, &owner, &*files), ask, record, pace).await;
+            }
             Err(error) => error,
         },
         None => match read(gateway, route, head, body).await {

@@ -5,10 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::stop::Stop;
-use crate::config::plan::{FactsMount, Plan, Route};
+use crate::config::plan::{Attachments, FactsMount, Plan, Route};
 use crate::store::{Sqlite, Store};
-use crate::threads::Threads;
+use crate::threads::{Files, NoFiles, Threads};
 use crate::turn::{Means, Turns};
+use crate::uploads::{Found, Sweeping, Uploads};
 use crate::upstream::Upstreams;
 
 /// The plan, made ready to serve.
@@ -17,6 +18,9 @@ pub struct Gateway {
     pub stop: Stop,
     pub store: Arc<dyn Store>,
     pub threads: Arc<Threads>,
+    /// The files of users, if they may send any.
+    pub uploads: Option<Arc<Uploads>>,
+    _sweeping: Option<Sweeping>,
     routes: HashMap<String, Arc<Route>>,
 }
 
@@ -27,7 +31,19 @@ impl Gateway {
         let store = open_store(&plan)?;
         let turns = Turns::new(plan.server.max_turns);
         let means = Means { store: Arc::clone(&store), upstreams, stop: stop.clone() };
-        Ok(Self { plan, stop, store, threads: Arc::new(Threads::new(means, turns)), routes })
+        let threads = Arc::new(Threads::new(means, turns));
+        let open = |settings| Uploads::open(settings, plan.store.as_ref(), Arc::clone(&store));
+        let uploads = plan.attachments.clone().map(open).transpose()?;
+        let _sweeping = uploads.as_ref().map(Uploads::sweeping);
+        Ok(Self { plan, stop, store, threads, uploads, _sweeping, routes })
+    }
+
+    /// The uploaded files, as the page of this request finds them.
+    pub fn files(&self, head: &http::request::Parts) -> Box<dyn Files> {
+        match &self.uploads {
+            Some(uploads) => Box::new(Found { base: uploads.base(head), uploads: Arc::clone(uploads) }),
+            None => Box::new(NoFiles),
+        }
     }
 
     /// The route of exactly this path.
@@ -45,9 +61,18 @@ impl Gateway {
     /// Where facts are, if this path is theirs, and the part of it below their list.
     pub fn facts<'a>(&self, path: &'a str) -> Option<(&FactsMount, &'a str)> {
         let mount = self.plan.facts.as_ref()?;
-        let below = path.strip_prefix(&mount.path)?;
-        (below.is_empty() || below.starts_with('/')).then_some((mount, below))
+        Some((mount, below(path, &mount.path)?))
     }
+
+    /// Where files are, if this path is theirs, and the part of it below their mount.
+    pub fn attachments<'a>(&self, path: &'a str) -> Option<(&Uploads, &Attachments, &'a str)> {
+        let (uploads, mount) = (self.uploads.as_ref()?, self.plan.attachments.as_ref()?);
+        Some((uploads, mount, below(path, &mount.path)?))
+    }
+}
+
+fn below<'a>(path: &'a str, mount: &str) -> Option<&'a str> {
+    path.strip_prefix(mount).filter(|below| below.is_empty() || below.starts_with('/'))
 }
 
 fn open_store(plan: &Plan) -> io::Result<Arc<dyn Store>> {
@@ -57,7 +82,7 @@ fn open_store(plan: &Plan) -> io::Result<Arc<dyn Store>> {
         }
         None => {
             let keeps = |route: &Arc<Route>| !route.layers.is_empty() || route.memory.is_some();
-            if plan.facts.is_some() || plan.routes.iter().any(keeps) {
+            if plan.facts.is_some() || plan.attachments.is_some() || plan.routes.iter().any(keeps) {
                 tracing::warn!("there is no [store]: what is saved is gone when the gateway stops");
             }
             Sqlite::in_memory().map_err(io::Error::other)

@@ -1,10 +1,12 @@
 //! The running gateway: listener, connections, routing, requests in and replies out.
 
+mod attachments;
 mod body;
 mod connection;
 mod cors;
 mod exchange;
 mod facts;
+mod file;
 mod gateway;
 mod io;
 mod kept;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::{CancelledBy, Text, ToolOutcome, output_text};
 use chatwire_protocols::items::{Body, Item, Thread};
 use chatwire_protocols::operation::{Act, Answer, List, Operation, Page};
@@ -38,37 +39,37 @@ impl Threads {
             Operation::Thread { thread } => {
                 let thread = self.find(owner, &thread).await?;
                 let list = List { oldest_first: true, ..List::default() };
-                let items = self.items(owner, &thread.id, &list).await?;
+                let items = self.items(asker, &thread.id, &list).await?;
                 Answer::Thread(thread, items)
             }
             Operation::Threads(list) => Answer::Threads(self.threads(owner, &list).await?),
             Operation::Items { thread, list } => {
                 self.find(owner, &thread).await?;
-                let items = self.items(owner, &thread, &list).await?;
+                let items = self.items(asker, &thread, &list).await?;
                 Answer::Items(thread, items)
             }
             Operation::Messages { thread, wire } => {
                 self.find(owner, &thread).await?;
-                Answer::Messages { items: self.whole(owner, &thread).await?, wire }
+                Answer::Messages { items: self.whole(asker, &thread).await?, wire }
             }
             Operation::Rename { thread, title } => self.rename(owner, &thread, &title).await?,
-            Operation::Delete { thread } => Answer::Done(self.delete(owner, &thread).await?),
+            Operation::Delete { thread } => Answer::Done(self.delete(asker, &thread).await?),
             Operation::Feedback { thread, items, positive } => {
                 self.rate(owner, &thread, items, positive).await?;
                 Answer::Done(true)
             }
             Operation::CreateAttachment { name, size, media_type } => {
-                let (attachment, upload) = self.files.create(owner, name, size, media_type).await?;
+                let (attachment, upload) = asker.files.create(owner, name, size, media_type).await?;
                 Answer::Attachment(attachment, upload)
             }
             Operation::DeleteAttachment { attachment } => {
-                if !self.files.delete(owner, &attachment).await? {
+                if !asker.files.delete(owner, &attachment).await? {
                     return Err(no_attachment());
                 }
                 Answer::Done(true)
             }
             Operation::Transcribe { audio, media_type } => {
-                Answer::Transcript(self.transcriber.transcribe(audio, media_type).await?)
+                Answer::Transcript(self.transcribe(asker, &audio, &media_type).await?)
             }
             Operation::Act { thread, act } => {
                 let item = self.act(asker, &thread, &act).await?;
@@ -76,6 +77,13 @@ impl Threads {
             }
             Operation::Stop { thread } => Answer::Stopped(self.turns.stop(owner, &thread, CancelledBy::User).await),
         })
+    }
+
+    async fn transcribe(&self, asker: Asker<'_>, audio: &[u8], media_type: &str) -> Result<String, ThreadError> {
+        let Some(to) = &asker.route.transcription else {
+            return Err(CallerError::new(404, "no_dictation", "there is no dictation here").into());
+        };
+        Ok(self.means.upstreams.transcribe(to, audio, media_type).await?)
     }
 
     async fn find(&self, owner: &Owner, thread: &str) -> Result<Thread, ThreadError> {
@@ -93,13 +101,14 @@ impl Threads {
     }
 
     /// Deletes a thread, with the turn that runs in it and the files that its messages name.
-    async fn delete(&self, owner: &Owner, thread: &str) -> Result<bool, ThreadError> {
+    async fn delete(&self, asker: Asker<'_>, thread: &str) -> Result<bool, ThreadError> {
+        let owner = asker.owner;
         let _claim = self.stop_and_claim(owner, thread).await?;
         let files = self.files_of(owner, thread).await?;
         let deleted = self.store().delete_thread(owner, thread).await?;
         for file in files {
             // The thread is gone whatever becomes of them; what is left over is swept later.
-            if let Err(error) = self.files.delete(owner, &file).await {
+            if let Err(error) = asker.files.delete(owner, &file).await {
                 tracing::warn!(%error, "a file of a deleted thread was not deleted");
             }
         }

@@ -9,6 +9,7 @@ use chatwire_protocols::items::{Body, Item, Pasted, Style, Thread, ThreadStatus,
 use chatwire_protocols::operation::{Begin, TurnAsk};
 use chatwire_protocols::protocol::{KeptContext, ReplyContext};
 
+use super::listing::show;
 use super::begin;
 use super::draft::{Draft, Next, Place};
 use super::error::{conflict, invalid, no_thread};
@@ -234,7 +235,7 @@ impl Threads {
         draft: &mut Draft,
     ) -> ReplyContext {
         let mut added = std::mem::take(&mut draft.added);
-        added.iter_mut().for_each(|item| self.show(asker.owner, item));
+        added.iter_mut().for_each(|item| show(asker, item));
         let replaced = std::mem::take(&mut draft.replaced);
         let shown = std::mem::take(&mut draft.shown);
         ReplyContext {
@@ -259,7 +260,7 @@ impl Threads {
             if size > room {
                 break;
             }
-            if let Some(file) = self.files.bytes(asker.owner, attachment).await {
+            if let Some(file) = asker.files.bytes(asker.owner, attachment).await {
                 room -= size;
                 pasted.insert(attachment.id.clone(), file);
             }

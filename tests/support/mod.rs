@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{
-    Cors, FactsMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source,
-    Timeouts, ToolKind, ToolPlan,
+    Attachments, Cors, FactsMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server,
+    Source, Timeouts, ToolKind, ToolPlan, Transcription,
 };
 use chatwire::layers::Layer;
 use chatwire::secret::Secret;
@@ -47,6 +47,9 @@ pub struct Setup {
     /// With it, the route speaks [`kept::KEPT`], or [`kept::ASKING`].
     pub memory: Option<Memory>,
     pub page_calls: bool,
+    pub attachments: Option<Attachments>,
+    /// Whether the first provider writes down what users speak.
+    pub transcription: bool,
 }
 
 /// A running gateway.
@@ -85,6 +88,8 @@ impl Setup {
             force_model: false,
             memory: None,
             page_calls: false,
+            attachments: None,
+            transcription: false,
         }
     }
 
@@ -125,6 +130,9 @@ impl Setup {
             targets: self.sources.into_iter().enumerate().map(target).collect(),
             defaults: ModelDefaults { max_tokens: Some(77), ..ModelDefaults::default() },
         });
+        let first = model.targets.first().filter(|_| self.transcription);
+        let transcription =
+            first.map(|target| Transcription { provider: Arc::clone(&target.provider), model: target.model.clone() });
         let any = model.targets.iter().map(|target| ModelTarget {
             provider: Arc::clone(&target.provider),
             model: "*".to_owned(),
@@ -151,10 +159,19 @@ impl Setup {
             keep_alive: self.keep_alive,
             turn_timeout: self.turn_timeout,
             memory: self.memory,
+            transcription,
         };
         let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors };
         let routes = vec![Arc::new(route)];
-        Plan { server: self.server, routes, models, store: self.store, owner: self.owner, facts: Some(facts) }
+        Plan {
+            server: self.server,
+            routes,
+            models,
+            store: self.store,
+            owner: self.owner,
+            facts: Some(facts),
+            attachments: self.attachments,
+        }
     }
 }
 

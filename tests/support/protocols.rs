@@ -35,6 +35,10 @@ pub static EVENTS: Protocol = Protocol {
 pub struct Lines;
 
 impl Upstream for Lines {
+    fn transcription(&self, base_url: &str) -> Option<String> {
+        Some(format!("{base_url}audio/transcriptions"))
+    }
+
     fn request(&self, chat: &ChatRequest, target: &Target<'_>) -> Result<UpstreamRequest, CallerError> {
         if chat.messages.iter().any(|message| message.joined_text() == "unsayable") {
             return Err(CallerError::invalid("user", "cannot be said"));

@@ -9,6 +9,7 @@ mod route;
 mod secret;
 mod store;
 mod tool;
+mod uploads;
 mod weather_tool;
 mod widget;
 
@@ -24,10 +25,10 @@ use super::{Surroundings, report};
 /// Makes a plan. It is of use only if no problem was noted.
 pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, problems: &mut Problems) -> Plan {
     let mut resolver = Resolver { text, surroundings, problems, complete: file.is_sound() };
-    let providers = resolver.providers(&file.providers, &model::users(&file.models));
+    let providers = resolver.providers(&file.providers, &model::users(&file.models, &file.routes));
     let models = resolver.models(&file.models, &providers);
     let tools = resolver.tools(&file.tools, &tool::users(&file.routes), &models);
-    let routes = resolver.routes(&file.routes, &models, &tools);
+    let routes = resolver.routes(&file.routes, &providers, &models, &tools);
     Plan {
         server: server(file.server.as_ref()),
         routes,
@@ -35,6 +36,7 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
         store: resolver.store(&file.store),
         owner: resolver.owner(&file.owner),
         facts: resolver.facts(&file.facts, &file.routes),
+        attachments: resolver.attachments(file),
     }
 }
 

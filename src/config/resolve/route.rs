@@ -11,7 +11,7 @@ use super::provider::Side;
 use super::{Resolver, items, value};
 use crate::config::file::{self, List, OriginList};
 use crate::config::pattern;
-use crate::config::plan::{Cors, Memory, Model, Origins, Route, ToolPlan};
+use crate::config::plan::{Cors, Memory, Model, Origins, Provider, Route, ToolPlan};
 use crate::config::read::{At, Section};
 use crate::config::report::{Problem, Span};
 use crate::config::values::Switch;
@@ -31,6 +31,7 @@ impl Resolver<'_> {
     pub fn routes(
         &mut self,
         file: &List<file::Route>,
+        providers: &Names<Provider>,
         models: &Names<Model>,
         tools: &Names<ToolPlan>,
     ) -> Vec<Arc<Route>> {
@@ -40,7 +41,11 @@ impl Resolver<'_> {
             if let Some(path) = &route.value.path.0 {
                 self.check_path(path, &mut taken);
             }
-            routes.extend(self.route(&route.value, models, tools).map(Arc::new));
+            let spoken = route.value.transcription.as_ref();
+            let transcription = spoken.and_then(|target| self.transcription(target, providers));
+            if let Some(resolved) = self.route(&route.value, models, tools) {
+                routes.push(Arc::new(Route { transcription, ..resolved }));
+            }
         }
         routes
     }
@@ -78,6 +83,7 @@ impl Resolver<'_> {
             },
             turn_timeout: value(&file.turn_timeout).map_or(TURN_TIMEOUT, |timeout| timeout.0),
             memory,
+            transcription: None,
         })
     }
 
