@@ -1,6 +1,7 @@
 //! Tools: who runs a call, and the running of those that are the gateway's.
 
 mod arguments;
+pub mod fence;
 pub mod http;
 mod net;
 mod output;
