@@ -11,6 +11,9 @@ use super::tool_kinds::{Http, Weather};
 use super::values::{
     Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole, Word,
 };
+use super::workspace::{Fence, Workspace};
+use crate::tools::Permission;
+use crate::tools::workspace::Part;
 use crate::turn::{Busy, Leaving};
 use std::borrow::Cow;
 
@@ -39,6 +42,10 @@ section! {
         owner: Optional<Owner>,
         /// The REST interface of facts. Default: none.
         facts: Optional<Facts>,
+        /// The folders that the tools of the workspace work in.
+        workspace: Optional<Workspace>,
+        /// Where requests to addresses that a page or a model names may go. Default: the public internet.
+        fence: Optional<Fence>,
     }
 }
 
@@ -166,8 +173,9 @@ section! {
         description: Optional<String>,
         /// JSON Schema of its arguments, which is one of an object. Default: an object without properties.
         parameters: Optional<Placed>,
-        /// Whether a person must allow each call. Default: false.
-        approval: Optional<bool>,
+        /// Whether its calls run: "allow", "ask" for those that a person allows one by one (on pages that cannot ask,
+        /// none runs), or "deny" for none. Default: "allow", and "deny" for tools of the workspace.
+        permission: Optional<Word<Permission>>,
         /// How long a call may take. Default: "30s".
         timeout: Optional<Deadline>,
         /// Most text in its output; the rest is cut. Default: "64KiB".
@@ -180,6 +188,9 @@ section! {
         http: Optional<Http>,
         /// It is the weather at a place, with a card for the page: `weather = {}`. It has its own `parameters`.
         weather: Optional<Weather>,
+        /// It is one of the workspace: "Bash", "Read", "Write", "Edit", "Glob", "Grep", "WebFetch" or "WebSearch". It has
+        /// its own `parameters`.
+        workspace: Optional<Word<Part>>,
     }
 }
 

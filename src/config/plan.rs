@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::layers::Layer;
 use crate::secret::Secret;
-use crate::tools::{Arguments, Tool};
+use crate::tools::{Arguments, Permission, Tool};
 use crate::turn::{Busy, Leaving};
 
 /// What a gateway serves and how.
@@ -79,6 +79,8 @@ pub struct Route {
     pub models: BTreeMap<String, Arc<Model>>,
     /// The gateway-run tools offered here.
     pub tools: Vec<Arc<ToolPlan>>,
+    /// True if a tool works in a folder of the user.
+    pub needs_owner: bool,
     /// What is done with a request before the first model call, in order.
     pub layers: Vec<&'static dyn Layer>,
     /// Most model calls in a turn.
@@ -218,12 +220,14 @@ pub struct ToolPlan {
     pub description: Option<String>,
     /// The arguments it takes.
     pub arguments: Arguments,
-    /// Whether a person must allow each call.
-    pub approval: bool,
+    /// Whether its calls run.
+    pub permission: Permission,
     /// How long a call may take.
     pub timeout: Duration,
     /// Most bytes of text in its output; the rest is cut.
     pub max_output: usize,
+    /// True if it works in a folder of the user.
+    pub needs_owner: bool,
     /// How it is run.
     pub kind: ToolKind,
 }
@@ -235,9 +239,10 @@ impl ToolPlan {
             name: name.to_owned(),
             description: None,
             arguments: Arguments::default(),
-            approval: false,
+            permission: Permission::Allow,
             timeout: Duration::from_secs(30),
             max_output: 64 << 10,
+            needs_owner: false,
             kind,
         }
     }

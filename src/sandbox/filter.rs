@@ -126,9 +126,7 @@ fn refused(network: bool) -> Result<Rules, String> {
         let made: Result<Vec<_>, _> = conditions.into_iter().map(SeccompRule::new).collect();
         made.map(|made| rules.insert(call, made)).map_err(|error| format!("no filter: {error}"))
     };
-    let spaces = [
-        CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET,
-    ];
+    let spaces = [CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET];
     some(libc::SYS_clone, any_bit(0, &spaces.map(i64::from))?)?;
     let families: &[i32] = if network { &[AF_UNIX, AF_INET, AF_INET6] } else { &[AF_UNIX] };
     for call in [libc::SYS_socket, libc::SYS_socketpair] {

@@ -17,7 +17,8 @@ use super::{FOLDER, Task};
 const PROGRAMS: [&str; 8] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc/ssl/certs"];
 
 /// More folders with settings that programs need; none that holds secrets.
-const SETTINGS: [&str; 5] = ["etc/alternatives", "etc/ca-certificates", "etc/ld.so.conf.d", "etc/pki/tls/certs", "etc/fonts"];
+const SETTINGS: [&str; 5] =
+    ["etc/alternatives", "etc/ca-certificates", "etc/ld.so.conf.d", "etc/pki/tls/certs", "etc/fonts"];
 
 /// Single files of that kind, which are copied.
 const FILES: [&str; 9] = [

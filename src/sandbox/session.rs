@@ -1,4 +1,4 @@
-//! The gateway's end of a command behind the walls. Dropping it ends every process of the command.
+//! The gateway's end of a running command. Dropping it ends every process of the command.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,7 +20,8 @@ const REPORT: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct Session {
     output: pipe::Receiver,
-    socket: UnixStream,
+    /// To the part behind the walls; nothing where there are none.
+    socket: Option<UnixStream>,
     child: Child,
 }
 
@@ -32,26 +33,40 @@ impl Session {
     pub async fn start(program: &Path, task: &Task) -> io::Result<Self> {
         let (ours, theirs) = StdStream::pair()?;
         ours.set_nonblocking(true)?;
-        let (output, input) = io::pipe()?;
         let mut command = Command::new(program);
-        command.arg(COMMAND).env_clear().kill_on_drop(true).current_dir("/");
+        command.arg(COMMAND).env_clear().kill_on_drop(true).current_dir("/").stdin(OwnedFd::from(theirs));
         if task.network {
             command.arg("--network");
         }
-        command.stdin(OwnedFd::from(theirs)).stderr(Stdio::from(input.try_clone()?)).stdout(input);
-        let child = command.spawn()?;
-        // Its ends of the pipe and the socket are ours until here, and would hold them open.
-        drop(command);
-        let mut session = Self {
-            output: pipe::Receiver::from_owned_fd(output.into())?,
-            socket: UnixStream::from_std(ours)?,
-            child,
-        };
+        let mut session = Self::spawn(command, Some(UnixStream::from_std(ours)?))?;
         let mut line = serde_json::to_vec(task)?;
         line.push(b'\n');
-        // One that has refused already may have closed its end; its report says why.
-        let _ = session.socket.write_all(&line).await;
+        if let Some(socket) = &mut session.socket {
+            // One that has refused already may have closed its end; its report says why.
+            let _ = socket.write_all(&line).await;
+        }
         Ok(session)
+    }
+
+    /// Starts a command without any walls. What leaves its process group is not ended with it.
+    ///
+    /// # Errors
+    /// The machine has no process or pipe left for it, or no bash.
+    pub fn bare(task: &Task) -> io::Result<Self> {
+        let mut command = Command::new("bash");
+        command.args(["--noprofile", "--norc", "-c", &task.command]);
+        command.env_clear().envs(task.environment.iter().map(|(name, value)| (name, value)));
+        command.current_dir(&task.folder).process_group(0).kill_on_drop(true).stdin(Stdio::null());
+        Self::spawn(command, None)
+    }
+
+    /// Takes the command: its ends of the pipe and the socket must not stay open on our side.
+    fn spawn(mut command: Command, socket: Option<UnixStream>) -> io::Result<Self> {
+        let (output, input) = io::pipe()?;
+        command.stderr(input.try_clone()?).stdout(input);
+        let child = command.spawn()?;
+        drop(command);
+        Ok(Self { output: pipe::Receiver::from_owned_fd(output.into())?, socket, child })
     }
 
     /// Reads a piece of the output; nothing behind its end.
@@ -65,11 +80,34 @@ impl Session {
     /// Waits for the end, behind the output's.
     ///
     /// # Errors
-    /// It ended without a word.
+    /// The socket is broken.
     pub async fn end(mut self) -> io::Result<Ending> {
+        let Some(socket) = &mut self.socket else {
+            let status = self.child.wait().await?;
+            use std::os::unix::process::ExitStatusExt as _;
+            return Ok(match (status.code(), status.signal()) {
+                (Some(status), _) => Ending::Exit(status),
+                (None, signal) => Ending::Signal(signal.unwrap_or_default()),
+            });
+        };
         let mut report = Vec::new();
-        (&mut self.socket).take(REPORT).read_to_end(&mut report).await?;
+        socket.take(REPORT).read_to_end(&mut report).await?;
         self.child.wait().await?;
-        serde_json::from_slice(&report).map_err(io::Error::from)
+        // Where there are no walls at all, nothing is said either.
+        Ok(serde_json::from_slice(&report).unwrap_or_else(|_| Ending::Refused("it ended without a word".to_owned())))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.socket.is_some() {
+            return;
+        }
+        // A child that was waited for has no id any more.
+        let group = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        if let Some(group) = group {
+            // It may have ended by itself.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
     }
 }

@@ -90,7 +90,7 @@ async fn on_route(
 pub struct Asked {
     pub chat: ChatRequest,
     pub model: Arc<Model>,
-    /// Whose request it is; a route without layers does not ask.
+    /// Whose request it is; a route without layers and a workspace does not ask.
     pub owner: Option<Owner>,
 }
 
@@ -100,7 +100,8 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
     }
     request::check_media(&head.headers)?;
     let header = gateway.plan.owner.as_deref();
-    let owner = if route.layers.is_empty() { None } else { Some(owner::of(header, &head.headers)?) };
+    let owner =
+        if route.layers.is_empty() && !route.needs_owner { None } else { Some(owner::of(header, &head.headers)?) };
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let query = head.uri.query().unwrap_or_default();

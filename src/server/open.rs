@@ -22,7 +22,7 @@ use crate::config::plan::{Route, ToolPlan};
 use crate::layers::Prepared;
 use crate::store::Owner;
 use crate::telemetry::Record;
-use crate::tools::Toolbox;
+use crate::tools::{Scope, Toolbox};
 use crate::turn::{Driver, Parts};
 
 /// Who notices that a page does not read its answer.
@@ -54,11 +54,13 @@ pub async fn reply(
     };
     let reply = route.frontend.open(&chat, &context);
     let tools = prepare(gateway, route, owner.as_ref(), &mut chat).await;
-    let toolbox = Toolbox::new(&tools, &mut chat.tools);
+    let toolbox = Toolbox::new(&tools, &mut chat.tools).asking(route.frontend.asks_approval(&chat));
+    let scope = Scope { owner, thread: chat.thread.clone() };
     let driver = Driver::new(Parts {
         turn,
         chat,
         toolbox,
+        scope,
         model,
         max_steps: route.max_steps,
         timeout: route.turn_timeout,

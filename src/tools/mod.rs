@@ -8,6 +8,7 @@ mod output;
 mod running;
 mod says;
 pub mod weather;
+pub mod workspace;
 
 use std::fmt;
 use std::pin::Pin;
@@ -22,7 +23,9 @@ pub use net::Net;
 pub use running::{Heard, Running};
 pub use says::{Said, Speaker};
 
+use crate::config::Words;
 use crate::config::plan::{ToolKind, ToolPlan};
+use crate::store::Owner;
 
 /// Code that is a tool.
 pub trait Tool: fmt::Debug + Send + Sync {
@@ -42,6 +45,34 @@ pub struct ToolInput {
     pub call: Text,
     /// An object for functions, a string for custom tools.
     pub arguments: Value,
+    /// Whose conversation the call is of.
+    pub scope: Arc<Scope>,
+}
+
+/// Whose conversation a turn is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The user; nothing if the route asks for none.
+    pub owner: Option<Owner>,
+    /// The id of the conversation, if it has one.
+    pub thread: Option<Text>,
+}
+
+/// Whether a tool's calls run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Permission {
+    /// They run.
+    #[default]
+    Allow,
+    /// Those run that a person allows one by one.
+    Ask,
+    /// None runs.
+    Deny,
+}
+
+impl Words for Permission {
+    const WHAT: &'static str = "permission";
+    const WORDS: &'static [(&'static str, Self)] = &[("allow", Self::Allow), ("ask", Self::Ask), ("deny", Self::Deny)];
 }
 
 /// What comes out of a tool.
@@ -75,6 +106,7 @@ impl ToolOutput {
 pub struct Toolbox {
     gateway: Vec<Arc<ToolPlan>>,
     page: Vec<(Text, Option<Arc<ToolPlan>>)>,
+    asks: bool,
 }
 
 /// Who runs a tool.
@@ -84,6 +116,8 @@ pub enum Runner {
     Gateway(Arc<ToolPlan>),
     /// The page. What the operator says of the tool, if it is not the page's own.
     Page(Option<Arc<ToolPlan>>),
+    /// Nobody may: why, in words for the model.
+    Denied(&'static str),
     /// Nobody has such a tool.
     Nobody,
 }
@@ -102,13 +136,25 @@ impl Toolbox {
                 ToolKind::Fixed(_) | ToolKind::Code(_) => gateway.push(Arc::clone(tool)),
             }
         }
-        Self { gateway, page }
+        Self { gateway, page, asks: false }
+    }
+
+    /// Says whether the page can ask a person to allow a call.
+    #[must_use]
+    pub fn asking(mut self, asks: bool) -> Self {
+        self.asks = asks;
+        self
     }
 
     /// Who runs the tool of this name.
     pub fn runner(&self, name: &str) -> Runner {
         if let Some(tool) = self.gateway.iter().find(|tool| tool.name == name) {
-            return Runner::Gateway(Arc::clone(tool));
+            return match tool.permission {
+                Permission::Allow => Runner::Gateway(Arc::clone(tool)),
+                Permission::Ask if self.asks => Runner::Gateway(Arc::clone(tool)),
+                Permission::Ask => Runner::Denied(CANNOT_ASK),
+                Permission::Deny => Runner::Denied(NOT_ALLOWED),
+            };
         }
         match self.page.iter().find(|(tool, _)| tool == name) {
             Some((_, plan)) => Runner::Page(plan.clone()),
@@ -116,6 +162,11 @@ impl Toolbox {
         }
     }
 }
+
+const NOT_ALLOWED: &str = "This tool is not allowed here. Nothing was run.";
+
+const CANNOT_ASK: &str =
+    "A person must allow each call of this tool, and nobody can be asked on this page. Nothing was run.";
 
 fn spec(tool: &ToolPlan) -> ToolSpec {
     ToolSpec {

@@ -27,7 +27,10 @@ struct Turn {
 
 fn plan(name: &str, approval: bool) -> Arc<ToolPlan> {
     let kind = ToolKind::Fixed(json!(name));
-    Arc::new(ToolPlan { approval, ..ToolPlan::new(name, kind) })
+    Arc::new(ToolPlan {
+        permission: if approval { Permission::Ask } else { Permission::Allow },
+        ..ToolPlan::new(name, kind)
+    })
 }
 
 impl Turn {

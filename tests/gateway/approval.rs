@@ -9,7 +9,7 @@ use crate::support::{Gateway, Setup, fixed};
 async fn start(fake: &Fake) -> Gateway {
     let mut setup = Setup::new(&[fake.addr]);
     let mut tool = fixed("delete", json!("deleted"));
-    tool.approval = true;
+    tool.permission = Permission::Ask;
     setup.tools = vec![tool, fixed("list", json!("listed"))];
     setup.start().await
 }

@@ -9,6 +9,7 @@ mod secret;
 mod store;
 mod tool;
 mod weather_tool;
+mod workspace;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -24,7 +25,12 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
     let mut resolver = Resolver { text, surroundings, problems, complete: file.is_sound() };
     let providers = resolver.providers(&file.providers, &model::users(&file.models));
     let models = resolver.models(&file.models, &providers);
-    let tools = resolver.tools(&file.tools, &tool::users(&file.routes));
+    let parts = workspace::Parts {
+        file: &file.workspace,
+        workspace: resolver.workspace(&file.workspace),
+        fence: resolver.fence(&file.fence),
+    };
+    let tools = resolver.tools(&file.tools, &tool::users(&file.routes), &parts);
     let routes = resolver.routes(&file.routes, &models, &tools);
     Plan {
         server: server(file.server.as_ref()),

@@ -63,6 +63,7 @@ impl Resolver<'_> {
             model,
             force_model: value(&file.force_model).copied().unwrap_or_default(),
             models: offered,
+            needs_owner: tools.iter().any(|tool| tool.needs_owner),
             tools,
             layers,
             max_steps: value(&file.max_steps).and_then(|steps| u32::try_from(steps.0).ok()).unwrap_or(MAX_STEPS),
@@ -232,7 +233,7 @@ impl Resolver<'_> {
     }
 
     /// An origin as browsers send it: scheme, host and port, in lower case and without a slash.
-    fn origin(&mut self, origin: &At<String>) -> Option<String> {
+    pub fn origin(&mut self, origin: &At<String>) -> Option<String> {
         let text = origin.value.trim_end_matches('/').to_ascii_lowercase();
         let (scheme, authority) = text.split_once("://").unwrap_or_default();
         let fits = !authority.is_empty()

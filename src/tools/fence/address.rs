@@ -4,23 +4,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Networks of IPv4 that a request must not lead into, with the length of their prefix.
 const CLOSED_V4: [(Ipv4Addr, u32); 17] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),         // this network
-    (Ipv4Addr::new(10, 0, 0, 0), 8),        // private
-    (Ipv4Addr::new(100, 64, 0, 0), 10),     // carrier-grade NAT
-    (Ipv4Addr::new(127, 0, 0, 0), 8),       // loopback
-    (Ipv4Addr::new(168, 63, 129, 16), 32),  // a cloud's host agent, at a public address
-    (Ipv4Addr::new(169, 254, 0, 0), 16),    // link-local, with the metadata services
-    (Ipv4Addr::new(172, 16, 0, 0), 12),     // private
-    (Ipv4Addr::new(192, 0, 0, 0), 24),      // protocol assignments
-    (Ipv4Addr::new(192, 0, 2, 0), 24),      // documentation
-    (Ipv4Addr::new(192, 31, 196, 0), 24),   // AS112
-    (Ipv4Addr::new(192, 52, 193, 0), 24),   // AMT
-    (Ipv4Addr::new(192, 88, 99, 0), 24),    // relays of 6to4
-    (Ipv4Addr::new(192, 168, 0, 0), 16),    // private
-    (Ipv4Addr::new(198, 18, 0, 0), 15),     // benchmarks
-    (Ipv4Addr::new(198, 51, 100, 0), 24),   // documentation
-    (Ipv4Addr::new(203, 0, 113, 0), 24),    // documentation
-    (Ipv4Addr::new(224, 0, 0, 0), 3),       // multicast, reserved, broadcast
+    (Ipv4Addr::new(0, 0, 0, 0), 8),        // this network
+    (Ipv4Addr::new(10, 0, 0, 0), 8),       // private
+    (Ipv4Addr::new(100, 64, 0, 0), 10),    // carrier-grade NAT
+    (Ipv4Addr::new(127, 0, 0, 0), 8),      // loopback
+    (Ipv4Addr::new(168, 63, 129, 16), 32), // a cloud's host agent, at a public address
+    (Ipv4Addr::new(169, 254, 0, 0), 16),   // link-local, with the metadata services
+    (Ipv4Addr::new(172, 16, 0, 0), 12),    // private
+    (Ipv4Addr::new(192, 0, 0, 0), 24),     // protocol assignments
+    (Ipv4Addr::new(192, 0, 2, 0), 24),     // documentation
+    (Ipv4Addr::new(192, 31, 196, 0), 24),  // AS112
+    (Ipv4Addr::new(192, 52, 193, 0), 24),  // AMT
+    (Ipv4Addr::new(192, 88, 99, 0), 24),   // relays of 6to4
+    (Ipv4Addr::new(192, 168, 0, 0), 16),   // private
+    (Ipv4Addr::new(198, 18, 0, 0), 15),    // benchmarks
+    (Ipv4Addr::new(198, 51, 100, 0), 24),  // documentation
+    (Ipv4Addr::new(203, 0, 113, 0), 24),   // documentation
+    (Ipv4Addr::new(224, 0, 0, 0), 3),      // multicast, reserved, broadcast
 ];
 
 /// The one network of IPv6 whose addresses are routed in public. All with an IPv4 address inside (mapped, compatible,
@@ -29,10 +29,10 @@ const OPEN_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3)
 
 /// What of that is closed all the same.
 const CLOSED_V6: [(Ipv6Addr, u32); 4] = [
-    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),     // protocol assignments, Teredo among them
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments, Teredo among them
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
-    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),     // 6to4
-    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),     // documentation
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
 /// True for an address of the public internet.
