@@ -21,6 +21,7 @@ pub fn run(network: bool) -> ExitCode {
 }
 
 fn start(network: bool) -> Result<(), String> {
+    close_inherited();
     // Away from the gateway's terminal and process group.
     rustix::process::setsid().map_err(|error| format!("no session of its own: {error}"))?;
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
@@ -46,6 +47,16 @@ fn start(network: bool) -> Result<(), String> {
     // It reports by itself.
     let _ = inner.wait();
     Ok(())
+}
+
+/// Closes what the gateway itself was given by whoever started it: its own files close by themselves.
+fn close_inherited() {
+    let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let open: Vec<i32> = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2) {
+        // The one that the list was read with is closed already.
+        let _ = nix::unistd::close(descriptor);
+    }
 }
 
 /// Lets the next program keep the power to mount, which a user other than 0 loses otherwise.

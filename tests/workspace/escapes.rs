@@ -110,6 +110,7 @@ async fn no_attempt_gets_out() {
 fn happened(ending: &Ending, output: &str) -> String {
     let last = output.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let said = last.rsplit(": ").next().unwrap_or_default().trim().trim_end_matches('.');
+    let said = said.rsplit(" - ").next().unwrap_or_default();
     match ending {
         Ending::Memory => "ended: too much memory".to_owned(),
         Ending::Processes => "ended: too many processes".to_owned(),
