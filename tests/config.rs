@@ -12,6 +12,7 @@ use std::time::Duration;
 use chatwire::config::pattern;
 use chatwire::config::plan::{Origins, Plan, Source, ToolKind};
 use chatwire::config::{Report, Surroundings, parse_in};
+use chatwire::tools::Permission;
 use chatwire_protocols::chat::Effort;
 use chatwire_protocols::protocol::{AnswerHead, Protocol, Upstream};
 

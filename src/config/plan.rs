@@ -79,8 +79,6 @@ pub struct Route {
     pub models: BTreeMap<String, Arc<Model>>,
     /// The gateway-run tools offered here.
     pub tools: Vec<Arc<ToolPlan>>,
-    /// True if a tool works in a folder of the user.
-    pub needs_owner: bool,
     /// What is done with a request before the first model call, in order.
     pub layers: Vec<&'static dyn Layer>,
     /// Most model calls in a turn.
@@ -95,6 +93,13 @@ pub struct Route {
     pub turn_timeout: Duration,
     /// How conversations are kept, if the gateway keeps them.
     pub memory: Option<Memory>,
+}
+
+impl Route {
+    /// True if it must be known whose a request is.
+    pub fn needs_owner(&self) -> bool {
+        !self.layers.is_empty() || self.tools.iter().any(|tool| tool.needs_owner)
+    }
 }
 
 /// How a route's conversations are kept.

@@ -100,8 +100,7 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
     }
     request::check_media(&head.headers)?;
     let header = gateway.plan.owner.as_deref();
-    let owner =
-        if route.layers.is_empty() && !route.needs_owner { None } else { Some(owner::of(header, &head.headers)?) };
+    let owner = if route.needs_owner() { Some(owner::of(header, &head.headers)?) } else { None };
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let query = head.uri.query().unwrap_or_default();

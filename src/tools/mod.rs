@@ -157,6 +157,7 @@ impl Toolbox {
             };
         }
         match self.page.iter().find(|(tool, _)| tool == name) {
+            Some((_, Some(plan))) if plan.permission == Permission::Deny => Runner::Denied(NOT_ALLOWED),
             Some((_, plan)) => Runner::Page(plan.clone()),
             None => Runner::Nobody,
         }
@@ -203,5 +204,24 @@ mod tests {
         assert!(matches!(toolbox.runner("mine"), Runner::Page(None)));
         assert!(matches!(toolbox.runner("client"), Runner::Page(Some(_))));
         assert!(matches!(toolbox.runner("other"), Runner::Nobody));
+    }
+
+    #[test]
+    fn nobody_runs_what_is_not_allowed_or_cannot_be_asked_about() {
+        use Permission::{Allow, Ask, Deny};
+        let plan = |permission, kind| Arc::new(ToolPlan { permission, ..ToolPlan::new("f", kind) });
+        let fixed = || ToolKind::Fixed(json!(1));
+        for (permission, kind, asks, runs) in [
+            (Allow, fixed(), false, true),
+            (Ask, fixed(), true, true),
+            (Ask, fixed(), false, false),
+            (Deny, fixed(), true, false),
+            (Allow, ToolKind::Page, false, true),
+            (Deny, ToolKind::Page, true, false),
+        ] {
+            let toolbox = Toolbox::new(&[plan(permission, kind.clone())], &mut Vec::new()).asking(asks);
+            let denied = matches!(toolbox.runner("f"), Runner::Denied(_));
+            assert_eq!(!denied, runs, "{permission:?} {kind:?} {asks}");
+        }
     }
 }

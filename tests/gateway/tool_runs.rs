@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{ToolKind, ToolPlan};
-use chatwire::tools::{Arguments, Speaker, Tool, ToolFuture, ToolInput, ToolOutput};
+use chatwire::tools::{Arguments, Permission, Speaker, Tool, ToolFuture, ToolInput, ToolOutput};
 use chatwire_protocols::event::Data;
 use serde_json::{Value, json};
 

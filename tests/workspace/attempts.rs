@@ -76,7 +76,10 @@ pub const ATTEMPTS: &[(&str, &str)] = &[
     ("burn processor time", "bash -c 'while :; do :; done'; echo \"ended by signal $(($? - 128))\""),
     // Staying.
     ("leave a process in the background", "exec -a $MARK sleep 1000 & echo 'started, and gone with the command'"),
-    ("leave a process of its own session", "setsid -f bash -c 'exec -a $MARK sleep 1000'; echo 'started, and gone with the command'"),
+    (
+        "leave a process of its own session",
+        "setsid -f bash -c 'exec -a $MARK sleep 1000'; echo 'started, and gone with the command'",
+    ),
     (
         "leave a process that forked twice",
         "( ( trap '' HUP TERM INT; exec -a $MARK sleep 1000 ) & ) & wait; echo 'started, and gone with the command'",
@@ -89,7 +92,10 @@ pub const ATTEMPTS: &[(&str, &str)] = &[
     ("mount a file system", "py 165 0 0 0 0 0"),
     ("mount with the newer calls", "py 430 0 0"),
     ("change the root", "py 161 0"),
-    ("run a program of root with its rights", "su -c id < /dev/null > /dev/null 2>&1 && echo ESCAPED || echo 'it got none'"),
+    (
+        "run a program of root with its rights",
+        "su -c id < /dev/null > /dev/null 2>&1 && echo ESCAPED || echo 'it got none'",
+    ),
     (
         "gain rights by a program",
         "grep -q 'NoNewPrivs:.1' /proc/self/status || echo ESCAPED; echo 'rights do not grow'",

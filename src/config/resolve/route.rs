@@ -63,7 +63,6 @@ impl Resolver<'_> {
             model,
             force_model: value(&file.force_model).copied().unwrap_or_default(),
             models: offered,
-            needs_owner: tools.iter().any(|tool| tool.needs_owner),
             tools,
             layers,
             max_steps: value(&file.max_steps).and_then(|steps| u32::try_from(steps.0).ok()).unwrap_or(MAX_STEPS),

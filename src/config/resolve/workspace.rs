@@ -1,6 +1,7 @@
 //! The tools of the workspace, and the fence.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,8 +63,14 @@ impl Resolver<'_> {
             self.problem(problem.help("write one like `root = \"workspace\"`"));
             return None;
         }
+        let root_path = self.surroundings.folder.join(&root.value);
+        if holds(&root_path, self.surroundings.folder) {
+            let problem = Problem::new(root.span.clone(), "this file is in the workspace, where tools could change it");
+            self.problem(problem.help("use a folder of its own, such as `root = \"workspace\"`"));
+            return None;
+        }
         let per = value(&file.per).map_or(Per::Thread, |word| word.0);
-        Some(Arc::new(Workspace { root: self.surroundings.folder.join(&root.value), per }))
+        Some(Arc::new(Workspace { root: root_path, per }))
     }
 
     /// A tool. Nothing if something about it is wrong, which has been noted.
@@ -193,6 +200,14 @@ impl Resolver<'_> {
         let [Some(title), Some(url), Some(text)] = pointers else { return None };
         let most = value(&file.most).and_then(|most| usize::try_from(most.0).ok()).unwrap_or(10);
         file.is_sound().then_some(WebSearch { http: http?, pointers: [title, url, text], most })
+    }
+}
+
+/// True if the second folder is in the first, as far as they are there by now.
+fn holds(root: &Path, folder: &Path) -> bool {
+    match (fs::canonicalize(root), fs::canonicalize(folder)) {
+        (Ok(root), Ok(folder)) => folder.starts_with(root),
+        _ => false,
     }
 }
 

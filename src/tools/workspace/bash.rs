@@ -96,14 +96,11 @@ mod running {
             let workspace = Arc::clone(&self.workspace);
             let opened = tokio::task::spawn_blocking(move || workspace.folder(&input.scope)).await;
             let folder = opened.map_err(|_| "The folder cannot be opened.".to_owned())??.path;
+            let home = folder.display().to_string();
             let task = Task {
                 command,
                 readable: self.readable.clone(),
-                environment: self.variables(if self.unsandboxed {
-                    folder.display().to_string()
-                } else {
-                    FOLDER.to_owned()
-                }),
+                environment: self.variables(if self.unsandboxed { &home } else { FOLDER }),
                 folder,
                 network: self.network,
                 limits: self.limits,
@@ -120,7 +117,7 @@ mod running {
             let ended = timeout_at(deadline, self.follow(session, &mut output, speaker)).await;
             // Nothing that the command started is left behind this line: the session is gone.
             match ended {
-                Ok(Ok(ending)) => answer(&ending, output, self),
+                Ok(Ok(ending)) => answer(&ending, &output, self),
                 Ok(Err(why)) => Err(why),
                 Err(_) => Err(format!("{}\n[Stopped after {time:?}.]", output.text())),
             }
@@ -154,10 +151,10 @@ mod running {
             }
         }
 
-        fn variables(&self, home: String) -> Vec<(String, String)> {
+        fn variables(&self, home: &str) -> Vec<(String, String)> {
             let own = [
                 ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-                ("HOME", home.as_str()),
+                ("HOME", home),
                 ("USER", "user"),
                 ("TMPDIR", "/tmp"),
                 ("LANG", "C.UTF-8"),
@@ -168,7 +165,7 @@ mod running {
         }
     }
 
-    fn answer(ending: &Ending, output: Output, tool: &Bash) -> Result<ToolOutput, String> {
+    fn answer(ending: &Ending, output: &Output, tool: &Bash) -> Result<ToolOutput, String> {
         let text = output.text();
         match ending {
             Ending::Exit(0) => Ok(ToolOutput::ok(Value::String(text))),
