@@ -1,6 +1,7 @@
 //! Tools.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::http_tool::Caller;
 use super::names::Names;
@@ -18,6 +19,9 @@ use crate::tools::{Arguments, Net, Permission, weather};
 
 /// Longest name of a tool: OpenAI takes 64 characters of these, and nobody less.
 const LONGEST_NAME: usize = 64;
+
+/// What a tool that keeps its own time gets on top of it.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Which tools are offered, each with the first route that does.
 pub fn users(routes: &List<file::Route>) -> Users<'_> {
@@ -63,7 +67,7 @@ impl Resolver<'_> {
         };
         let kind = self.kind(&entry.name, file)?;
         let limits = ToolPlan::new("", ToolKind::Page);
-        let timeout = value(&file.timeout).map_or(limits.timeout, |time| time.0);
+        let mut timeout = value(&file.timeout).map_or(limits.timeout, |time| time.0);
         let max_output = value(&file.max_output).map_or(limits.max_output, |size| size.0);
         let mut permission = Permission::Allow;
         let mut needs_owner = false;
@@ -86,7 +90,12 @@ impl Resolver<'_> {
                 permission = Permission::Deny;
                 needs_owner = parts.workspace.as_ref().is_some_and(|workspace| workspace.per != Per::Shared);
                 let user = PartUser { part: &part, name: &entry.name.value, user, timeout, shown: max_output };
-                self.workspace_tool(parts, &user, net)?
+                let kind = self.workspace_tool(parts, &user, net)?;
+                if part.value == Part::Bash {
+                    // It ends its commands itself, and then shows what they have said.
+                    timeout += GRACE;
+                }
+                kind
             }
         };
         let plan = ToolPlan::new(&entry.name.value, kind);

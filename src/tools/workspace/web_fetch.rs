@@ -65,3 +65,28 @@ fn shown(fetched: &Fetched) -> ToolOutput {
     }
     ToolOutput::ok(Value::String(format!("{}\n\n{text}", fetched.url)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_told_as_text_and_nothing_else_is() {
+        let fetched = |media: &str, status, body: &str| Fetched {
+            url: "https://a.example/".to_owned(),
+            status,
+            media_type: media.to_owned(),
+            body: body.into(),
+        };
+        let ok = |text: &str| ToolOutput::ok(Value::String(format!("https://a.example/\n\n{text}")));
+        for (fetched, told) in [
+            (fetched("text/html", 200, "<p>a<p>b"), ok("a\nb\n")),
+            (fetched("application/json", 200, "{}"), ok("{}")),
+            (fetched("", 200, "<p>a"), ok("<p>a")),
+            (fetched("image/png", 200, "png"), ToolOutput::error("This is no text but image/png of 3 bytes.")),
+            (fetched("text/plain", 404, "no"), ToolOutput::error("The server answered with status 404.\nno")),
+        ] {
+            assert_eq!(shown(&fetched), told);
+        }
+    }
+}

@@ -52,3 +52,37 @@ impl WebSearch {
         ToolOutput::ok(Value::Array(items.collect()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+    use crate::tools::Net;
+    use crate::tools::http::{Address, Body, Take};
+
+    #[test]
+    fn what_was_found_is_told_in_three_words_each() {
+        let http = HttpTool {
+            net: Net::default(),
+            method: Method::GET,
+            address: Address::parse("https://search.example.com/?q={query}").unwrap(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: Body::Empty,
+            take: Take::Whole,
+            success: Vec::new(),
+            max_response: 1,
+        };
+        let pointers = ["/title", "/link/href", "/summary"].map(str::to_owned);
+        let tool = WebSearch { http, pointers, most: 2 };
+        let list = json!([
+            {"title": "One", "link": {"href": "https://one.example"}, "summary": "First.", "secret": "x"},
+            {"title": 2, "summary": "Second."},
+            {"title": "Three"},
+        ]);
+        let told = json!([{"title": "One", "url": "https://one.example", "text": "First."}, {"text": "Second."}]);
+        assert_eq!(tool.shown(&list), ToolOutput::ok(told));
+        assert_eq!(tool.shown(&json!({"error": 1})).outcome, ToolOutcome::Error);
+    }
+}
