@@ -99,6 +99,11 @@ pub trait Frontend: Send + Sync {
         Ok(None)
     }
 
+    /// True if the page of this request can ask a person to allow a tool call.
+    fn asks_approval(&self, _chat: &ChatRequest) -> bool {
+        false
+    }
+
     /// The answer when there will be no stream.
     fn refuse(&self, refusal: &Refusal<'_>) -> Document;
 }

@@ -6,6 +6,7 @@ pub mod dialect;
 pub mod frontends;
 pub mod golden;
 pub mod layers;
+pub mod sandbox;
 pub mod secret;
 pub mod server;
 pub mod store;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use chatwire::config::pattern;
 use chatwire::config::plan::{Origins, Plan, Source, ToolKind};
 use chatwire::config::{Report, Surroundings, parse_in};
+use chatwire::tools::Permission;
 use chatwire_protocols::chat::Effort;
 use chatwire_protocols::protocol::{AnswerHead, Protocol, Upstream};
 
@@ -182,7 +183,7 @@ targets = ["replay/other"]
 [tools.get_weather]
 description = "The weather."
 parameters = { type = "object", properties = { zone = {}, area = {} } }
-approval = true
+permission = "ask"
 fixed = { result = { temperature = 21 } }
 
 [tools.get_location]
@@ -247,8 +248,11 @@ fn a_full_configuration_resolves_server_routes_and_tools() {
     assert_eq!((route.cors.credentials, route.cors.exposed.clone()), (true, vec!["x-turn".to_owned()]));
     assert_eq!(route.cors.headers, ["authorization"]);
     let [location, weather] = route.tools.as_slice() else { panic!("two tools") };
-    assert!(matches!(location.kind, ToolKind::Page) && !location.approval);
-    assert!(matches!(&weather.kind, ToolKind::Fixed(result) if result["temperature"] == 21) && weather.approval);
+    assert!(matches!(location.kind, ToolKind::Page) && location.permission == Permission::Allow);
+    assert!(
+        matches!(&weather.kind, ToolKind::Fixed(result) if result["temperature"] == 21)
+            && weather.permission == Permission::Ask
+    );
     assert_eq!(
         weather.arguments.schema().to_string(),
         r#"{"type":"object","properties":{"zone":{},"area":{}}}"#,

@@ -78,6 +78,11 @@ impl Frontend for ChatKit {
         request::ask(head, body)
     }
 
+    /// A page-run call named [`crate::items::REQUEST_APPROVAL`] asks.
+    fn asks_approval(&self, _chat: &ChatRequest) -> bool {
+        true
+    }
+
     fn answer(&self, said: &Answer) -> Document {
         answer::answer(said)
     }

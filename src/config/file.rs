@@ -11,6 +11,9 @@ use super::tool_kinds::{Http, Weather, Write};
 use super::values::{
     Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole, Word,
 };
+use super::workspace::{Fence, Workspace};
+use crate::tools::Permission;
+use crate::tools::workspace::Part;
 use crate::turn::{Busy, Leaving};
 use std::borrow::Cow;
 
@@ -41,6 +44,10 @@ section! {
         facts: Optional<Facts>,
         /// Files that users upload. Default: none.
         attachments: Optional<Attachments>,
+        /// The folders that the tools of the workspace work in.
+        workspace: Optional<Workspace>,
+        /// Where requests to addresses that a page or a model names may go. Default: the public internet.
+        fence: Optional<Fence>,
     }
 }
 
@@ -201,8 +208,9 @@ section! {
         description: Optional<String>,
         /// JSON Schema of its arguments, which is one of an object. Default: an object without properties.
         parameters: Optional<Placed>,
-        /// Whether a person must allow each call. Default: false.
-        approval: Optional<bool>,
+        /// Whether its calls run: "allow", "ask" for those that a person allows one by one (on pages that cannot ask,
+        /// none runs), or "deny" for none. Default: "allow", and "deny" for tools of the workspace.
+        permission: Optional<Word<Permission>>,
         /// How long a call may take. Default: "30s".
         timeout: Optional<Deadline>,
         /// Most text in its output; the rest is cut. Default: "64KiB".
@@ -219,6 +227,9 @@ section! {
         write: Optional<Write>,
         /// It is the weather at a place, with a card for the page: `weather = {}`. It has its own `parameters`.
         weather: Optional<Weather>,
+        /// It is one of the workspace: "Bash", "Read", "Write", "Edit", "Glob", "Grep", "WebFetch" or "WebSearch". It has
+        /// its own `parameters`.
+        workspace: Optional<Word<Part>>,
     }
 }
 

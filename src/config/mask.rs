@@ -17,6 +17,8 @@ pub fn mask_table(text: &str, table: &DeTable<'_>) -> String {
         for (_, http) in tools.flat_map(|(_, tool)| entries(tool)).filter(|(kind, _)| *kind == "http") {
             collect_http(http, &mut secrets);
         }
+        let workspace = entries(value).filter(|_| key.get_ref() == "workspace");
+        workspace.for_each(|(part, value)| collect_workspace(part, value, &mut secrets));
         collect(key.get_ref(), value, &mut secrets);
     }
     blank(text, &secrets)
@@ -69,6 +71,17 @@ fn collect_http(http: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
                 sources.for_each(|(_, value)| collect_source(value, secrets));
             }
             "bearer" => collect_source(value, secrets),
+            _ => {}
+        }
+    }
+}
+
+/// The environment of commands, and what goes along with a search.
+fn collect_workspace(part: &str, value: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
+    for (key, value) in entries(value) {
+        match (part, key) {
+            ("bash", "environment") => entries(value).for_each(|(_, variable)| collect_source(variable, secrets)),
+            ("search", "http") => collect_http(value, secrets),
             _ => {}
         }
     }
@@ -190,6 +203,11 @@ mod tests {
             (
                 "[tools.a.http]\nheaders = { x = \"abc\" }\nbearer = \"abc\"\nquery = { x = \"abc\" }",
                 "[tools.a.http]\nheaders = { x = \"***\" }\nbearer = \"***\"\nquery = { x = \"abc\" }",
+            ),
+            ("[workspace.bash]\nenvironment = { X = \"abc\" }", "[workspace.bash]\nenvironment = { X = \"***\" }"),
+            (
+                "[workspace.search]\nhttp = { headers = { x = \"abc\" } }",
+                "[workspace.search]\nhttp = { headers = { x = \"***\" } }",
             ),
             ("x = \"http://me:it@host/a\"", "x = \"*******************\""),
         ] {

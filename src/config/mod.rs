@@ -16,6 +16,7 @@ pub mod schema;
 pub mod suggest;
 mod tool_kinds;
 mod values;
+mod workspace;
 
 use std::fs;
 use std::path::Path;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::layers::Layer;
 use crate::secret::Secret;
-use crate::tools::{Arguments, Tool, WidgetTemplate, Writer};
+use crate::tools::{Arguments, Permission, Tool, WidgetTemplate, Writer};
 use crate::turn::{Busy, Leaving};
 use crate::uploads::media::Types;
 
@@ -158,6 +158,13 @@ pub struct Transcription {
     pub model: String,
 }
 
+impl Route {
+    /// True if it must be known whose a request is.
+    pub fn needs_owner(&self) -> bool {
+        !self.layers.is_empty() || self.tools.iter().any(|tool| tool.needs_owner)
+    }
+}
+
 /// How a route's conversations are kept.
 #[derive(Clone)]
 pub struct Memory {
@@ -301,12 +308,14 @@ pub struct ToolPlan {
     pub description: Option<String>,
     /// The arguments it takes.
     pub arguments: Arguments,
-    /// Whether a person must allow each call.
-    pub approval: bool,
+    /// Whether its calls run.
+    pub permission: Permission,
     /// How long a call may take.
     pub timeout: Duration,
     /// Most bytes of text in its output; the rest is cut.
     pub max_output: usize,
+    /// True if it works in a folder of the user.
+    pub needs_owner: bool,
     /// How it is run.
     pub kind: ToolKind,
     /// The widget that a page is shown of its result.
@@ -320,9 +329,10 @@ impl ToolPlan {
             name: name.to_owned(),
             description: None,
             arguments: Arguments::default(),
-            approval: false,
+            permission: Permission::Allow,
             timeout: Duration::from_secs(30),
             max_output: 64 << 10,
+            needs_owner: false,
             kind,
             widget: None,
         }

@@ -107,7 +107,7 @@ async fn on_path(
 pub struct Asked {
     pub chat: ChatRequest,
     pub model: Arc<Model>,
-    /// Whose request it is; a route without layers does not ask.
+    /// Whose request it is; a route without layers and a workspace does not ask.
     pub owner: Option<Owner>,
 }
 
@@ -117,7 +117,7 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
     }
     request::check_media(&head.headers)?;
     let header = gateway.plan.owner.as_deref();
-    let owner = if route.layers.is_empty() { None } else { Some(owner::of(header, &head.headers)?) };
+    let owner = if route.needs_owner() { Some(owner::of(header, &head.headers)?) } else { None };
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let query = head.uri.query().unwrap_or_default();

@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::store::{Direction, Owner, PageQuery, Write};
-    use crate::tools::Toolbox;
+    use crate::tools::{Scope, Toolbox};
     use crate::turn::{Beside, Kept, Leaving, Parts};
 
     const THREAD: &str = "thr";
@@ -189,6 +189,7 @@ mod tests {
             model: Arc::clone(&gateway.plan.models["m"]),
             max_steps: 1,
             page_calls: false,
+            scope: Scope::default(),
             timeout: LONG,
             upstreams: Arc::clone(&gateway.threads.means().upstreams),
             stop: gateway.stop.clone(),

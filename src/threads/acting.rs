@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::error::invalid;
 use super::{Asker, ThreadError, Threads, new_id};
 use crate::config::plan::{ActionPlan, ActionTool, ToolPlan};
-use crate::tools::{Heard, Running, Said, ToolInput, ToolOutput};
+use crate::tools::{Heard, Running, Said, Scope, ToolInput, ToolOutput};
 use crate::turn::apply_layers;
 
 /// Most data that a tool may give in an action; more is left out.
@@ -33,7 +33,7 @@ impl Default for Ran {
 
 impl Threads {
     /// Runs the tool of an action with what came with it as its arguments: untrusted, so they must fit its schema.
-    pub(super) async fn run_action(&self, asker: Asker<'_>, plan: &ActionPlan, act: &Act) -> Result<Ran, ThreadError> {
+    pub(super) async fn run_action(&self, asker: Asker<'_>, thread: &str, plan: &ActionPlan, act: &Act) -> Result<Ran, ThreadError> {
         let tool = self.action_tool(asker, &plan.tool).await?;
         let arguments = match &act.payload {
             Value::Null => Value::Object(Map::new()),
@@ -42,7 +42,8 @@ impl Threads {
         };
         tool.arguments.check(&arguments).map_err(|why| invalid("payload", why))?;
         let mut running = Running::default();
-        running.start(tool, ToolInput { call: new_id("act"), arguments });
+        let scope = Scope { owner: Some(asker.owner.clone()), thread: Some(thread.into()) };
+        running.start(tool, ToolInput { call: new_id("act"), arguments, scope: Arc::new(scope) });
         let mut data = Vec::new();
         loop {
             match std::future::poll_fn(|cx| running.poll_next(cx)).await.1 {

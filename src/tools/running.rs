@@ -241,7 +241,7 @@ mod tests {
     }
 
     fn input(call: &str) -> ToolInput {
-        ToolInput { call: call.into(), arguments: json!({}) }
+        ToolInput { call: call.into(), arguments: json!({}), scope: Arc::default() }
     }
 
     /// All that the calls give.

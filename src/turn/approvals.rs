@@ -37,6 +37,11 @@ impl Machine {
                         }
                     }
                     (Runner::Page(_), _) => self.round.wait(),
+                    // A page may say that anything was approved.
+                    (Runner::Denied(why), _) => {
+                        self.order.expect_result(&call.id);
+                        self.round.settle(&call.id, ToolOutput::refused(ToolOutcome::Denied, why));
+                    }
                     (Runner::Gateway(_) | Runner::Nobody, _) => {
                         self.order.expect_result(&call.id);
                         self.round.settle(&call.id, ToolOutput::error("This call cannot be run."));

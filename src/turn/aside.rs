@@ -10,7 +10,7 @@ use chatwire_protocols::event::{BlockId, BlockKind, Event, Text};
 use super::driver::{Driver, Parts};
 use crate::config::plan::Model;
 use crate::server::Stop;
-use crate::tools::{Toolbox, floor};
+use crate::tools::{Scope, Toolbox, floor};
 use crate::upstream::Upstreams;
 
 /// A model that is asked beside a turn. Dropping it drops the call.
@@ -28,6 +28,7 @@ impl Aside {
             turn: "aside".into(),
             chat,
             toolbox: Toolbox::default(),
+            scope: Scope::default(),
             model,
             max_steps: 1,
             page_calls: false,

@@ -12,7 +12,7 @@ use crate::config::plan::{Model, Route, ToolPlan};
 use crate::layers::Prepared;
 use crate::server::Stop;
 use crate::store::{Owner, Store};
-use crate::tools::Toolbox;
+use crate::tools::{Scope, Toolbox};
 use crate::upstream::Upstreams;
 
 /// What all turns share.
@@ -56,11 +56,13 @@ pub async fn parts(
 ) -> Parts {
     complete(&mut chat, route, &model);
     let tools = apply_layers(means, route, owner, &mut chat).await;
-    let toolbox = Toolbox::new(&tools, &mut chat.tools);
+    let toolbox = Toolbox::new(&tools, &mut chat.tools).asking(route.frontend.asks_approval(&chat));
+    let scope = Scope { owner: owner.cloned(), thread: chat.thread.clone() };
     Parts {
         turn,
         chat,
         toolbox,
+        scope,
         model,
         max_steps: route.max_steps,
         page_calls: false,

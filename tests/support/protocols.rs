@@ -187,6 +187,10 @@ impl Decoder for LineDecoder {
 pub struct Events;
 
 impl Frontend for Events {
+    fn asks_approval(&self, _: &ChatRequest) -> bool {
+        true
+    }
+
     fn parse(&self, _: &RequestHead<'_>, bytes: &[u8]) -> Result<ChatRequest, CallerError> {
         let value = Value::Object(body::object(bytes)?);
         let text = |key: &str| value[key].as_str().map(str::to_owned);

@@ -12,6 +12,7 @@ mod tool;
 mod uploads;
 mod weather_tool;
 mod widget;
+mod workspace;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -27,7 +28,12 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
     let mut resolver = Resolver { text, surroundings, problems, complete: file.is_sound() };
     let providers = resolver.providers(&file.providers, &model::users(&file.models, &file.routes));
     let models = resolver.models(&file.models, &providers);
-    let tools = resolver.tools(&file.tools, &tool::users(&file.routes), &models);
+    let parts = workspace::Parts {
+        file: &file.workspace,
+        workspace: resolver.workspace(&file.workspace),
+        fence: resolver.fence(&file.fence),
+    };
+    let tools = resolver.tools(&file.tools, &tool::users(&file.routes), &parts, &models);
     let routes = resolver.routes(&file.routes, &providers, &models, &tools);
     Plan {
         server: server(file.server.as_ref()),

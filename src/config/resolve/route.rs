@@ -243,7 +243,7 @@ impl Resolver<'_> {
     }
 
     /// An origin as browsers send it: scheme, host and port, in lower case and without a slash.
-    fn origin(&mut self, origin: &At<String>) -> Option<String> {
+    pub fn origin(&mut self, origin: &At<String>) -> Option<String> {
         let text = origin.value.trim_end_matches('/').to_ascii_lowercase();
         let (scheme, authority) = text.split_once("://").unwrap_or_default();
         let fits = !authority.is_empty()

@@ -34,7 +34,7 @@ pub async fn act(place: Place<'_>, act: &Act) -> Result<(Draft, Acted), ThreadEr
         return Err(invalid("item_id", "is not a widget"));
     }
     let plan = action(&place, act)?;
-    let ran = place.threads.run_action(place.asker, plan, act).await?;
+    let ran = place.threads.run_action(place.asker, place.thread, plan, act).await?;
     let mut draft = place.draft(None).await?;
     let made = ran.data.iter().rev().find_map(|data| Some((data, Widget::of(&data.name, &data.value)?)));
     let item = made.map(|(data, widget)| match sender {
