@@ -74,7 +74,7 @@ impl Threads {
                 let item = self.act(asker, &thread, &act).await?;
                 Answer::Updated(thread, item)
             }
-            Operation::Stop { thread } => Answer::Done(self.turns.stop(owner, &thread, CancelledBy::User).await),
+            Operation::Stop { thread } => Answer::Stopped(self.turns.stop(owner, &thread, CancelledBy::User).await),
         })
     }
 
