@@ -32,6 +32,7 @@ pub mod order;
 pub mod protocol;
 #[cfg(test)]
 mod sample_turns;
+pub mod socket;
 pub mod transcode;
 pub mod vercel;
 pub mod wire;

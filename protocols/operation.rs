@@ -273,7 +273,7 @@ pub enum Answer {
         wire: &'static str,
     },
     /// An item of this thread that was changed, if one was.
-    Updated(Text, Option<Item>),
+    Updated(Text, Option<Box<Item>>),
     /// A file; the address where its bytes are to be sent, while they are missing.
     Attachment(Attachment, Option<Upload>),
     /// What was spoken.

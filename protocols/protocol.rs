@@ -15,6 +15,7 @@ use crate::event::{Event, Text, Warning};
 use crate::items::{Item, Thread};
 use crate::operation::{Answer, Ask};
 use crate::options::{OptionSpec, Options};
+use crate::socket::Socket;
 
 /// A protocol's entry in the registry.
 #[derive(Debug)]
@@ -88,6 +89,14 @@ pub trait Frontend: Send + Sync {
     /// Writes the answer to an [`crate::operation::Operation`].
     fn answer(&self, _answer: &Answer) -> Document {
         Document { status: 404, content_type: "application/json", body: "{}".to_owned() }
+    }
+
+    /// Opens a WebSocket at the route's path or below it; nothing where the dialect has none.
+    ///
+    /// # Errors
+    /// The caller's mistake, told before the upgrade.
+    fn socket(&self, _head: &RequestHead<'_>) -> Result<Option<Box<dyn Socket>>, CallerError> {
+        Ok(None)
     }
 
     /// The answer when there will be no stream.

@@ -87,6 +87,7 @@ fn an_empty_file_is_a_gateway_without_routes() {
     let plan = good("");
     assert_eq!(plan.server.listen, "127.0.0.1:8000".parse().unwrap());
     assert_eq!((plan.server.max_body, plan.server.max_head, plan.server.max_connections), (1 << 20, 64 << 10, 1024));
+    assert_eq!(plan.server.max_turns, 1024);
     assert!(plan.routes.is_empty() && plan.models.is_empty());
 }
 
@@ -100,6 +101,7 @@ body_timeout = "1m30s"
 write_timeout = "45s"
 drain = "0s"
 max_connections = 7
+max_turns = 9
 
 [store]
 path = "kept.db"
@@ -191,7 +193,7 @@ fn a_full_configuration_resolves_server_routes_and_tools() {
     assert_eq!(plan.server.listen, "[::1]:0".parse().unwrap());
     assert_eq!(plan.server.body_timeout, Duration::from_secs(90));
     assert_eq!(plan.server.write_timeout, Duration::from_secs(45));
-    assert_eq!((plan.server.drain, plan.server.max_connections), (Duration::ZERO, 7));
+    assert_eq!((plan.server.drain, plan.server.max_connections, plan.server.max_turns), (Duration::ZERO, 7, 9));
     let [route, plain] = plan.routes.as_slice() else { panic!("two routes") };
     assert_eq!((route.path.as_str(), route.protocol.name), ("/api/chat", "vercel-auto"));
     assert!(route.force_model && route.keep_alive.is_none());

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::object::{Object, address};
-use super::task::{annotation, is_shown, task};
+use super::task::{annotation, task};
 use super::thread::attachment;
 use crate::chat::citations;
 use crate::event::{Citation, File, Text};
@@ -70,7 +70,7 @@ pub(super) fn begun_workflow() -> Value {
 
 fn finished(done: &Workflow) -> Value {
     let summary = Object::default().set("duration", done.duration / 1000);
-    let shown = done.tasks.iter().filter(|each| is_shown(each));
+    let shown = done.tasks.iter().filter(|each| each.is_shown());
     workflow(shown.map(|each| task(each, false)).collect(), Some(summary.into()))
 }
 

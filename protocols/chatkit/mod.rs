@@ -3,11 +3,15 @@
 //! `README.md` beside this file lists the operations, the forms and the choices that the protocol leaves open.
 
 mod answer;
+mod encode;
+mod frame;
 mod item;
 mod object;
 mod request;
+mod simple;
 mod task;
 mod thread;
+mod widget;
 
 use std::sync::Arc;
 
@@ -15,7 +19,7 @@ use crate::chat::ChatRequest;
 use crate::error::{CallerError, Refusal};
 use crate::operation::{Answer, Ask};
 use crate::options::{OptionKind, OptionSpec, Options};
-use crate::protocol::{Document, Frontend, FrontendSpec, Keeps, Protocol, Reply, ReplyContext, RequestHead};
+use crate::protocol::{Document, Encoder, Frontend, FrontendSpec, Keeps, Protocol, Reply, ReplyContext, RequestHead};
 
 /// Threads of items, kept by the gateway, for the ChatKit component.
 pub static PROTOCOL: Protocol = Protocol {
@@ -60,8 +64,12 @@ impl Frontend for ChatKit {
     }
 
     fn open(&self, _chat: &ChatRequest, context: &ReplyContext) -> Reply {
-        let _ = (self.simple, self.allow_cancel, context);
-        Reply { status: 200, headers: headers(), encoder: Box::new(Silent), whole: false }
+        let encoder: Box<dyn Encoder> = if self.simple {
+            Box::new(simple::Simple::new(context))
+        } else {
+            Box::new(encode::Encode::new(context, self.allow_cancel))
+        };
+        Reply { status: 200, headers: headers(), encoder, whole: false }
     }
 
     fn ask(&self, head: &RequestHead<'_>, body: &[u8]) -> Result<Ask, CallerError> {
@@ -75,12 +83,6 @@ impl Frontend for ChatKit {
     fn refuse(&self, refusal: &Refusal<'_>) -> Document {
         answer::refuse(refusal)
     }
-}
-
-struct Silent;
-impl crate::protocol::Encoder for Silent {
-    fn event(&mut self, _event: &crate::event::Event, _out: &mut bytes::BytesMut) {}
-    fn keep_alive(&mut self, _out: &mut bytes::BytesMut) {}
 }
 
 fn headers() -> Vec<(&'static str, String)> {

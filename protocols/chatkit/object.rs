@@ -1,9 +1,10 @@
 //! Objects of the wire: keys in order, nothing where a value is missing, times and addresses in one form.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// An object that is being written. What is `None` is left out: a typed field is never `null` (ChatKit notes 2).
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Object(Map<String, Value>);
 
 impl Object {

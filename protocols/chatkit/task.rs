@@ -9,11 +9,6 @@ use crate::items::{KeptCall, Task};
 /// Most queries and sources that one task shows.
 const SHOWN: usize = 50;
 
-/// True if there is something to see: a thought may be nothing but what goes back to the provider.
-pub(super) fn is_shown(task: &Task) -> bool {
-    !matches!(task, Task::Thought { text, .. } if text.trim().is_empty())
-}
-
 /// A task of a workflow. A call without a result loads while its workflow is `open`.
 pub(super) fn task(task: &Task, open: bool) -> Value {
     match task {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::event::Data;
-use chatwire_protocols::items::{Widget, data};
 use chatwire_protocols::operation::Act;
 use serde_json::{Map, Value};
 
@@ -63,38 +62,5 @@ impl Threads {
         let tools = apply_layers(&self.means, asker.route, Some(asker.owner), &mut nothing).await;
         let found = tools.into_iter().find(|tool| tool.name == *name);
         found.ok_or_else(|| invalid("action", "cannot be run now"))
-    }
-}
-
-/// The widget that some data holds.
-pub fn widget(data: &Data) -> Option<Widget> {
-    let root = data.value.get(data::WIDGET)?.clone();
-    let copy_text = data.value.get("copy_text").and_then(Value::as_str).map(str::to_owned);
-    Some(Widget { root: without_nulls(root), copy_text, name: data.name.clone() })
-}
-
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let members = members.into_iter().filter(|(_, member)| !member.is_null());
-            Value::Object(members.map(|(key, member)| (key, without_nulls(member))).collect())
-        }
-        Value::Array(values) => values.into_iter().map(without_nulls).collect(),
-        other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_widget_has_no_nulls() {
-        let value = json!({"widget": {"type": "Card", "id": null, "children": [{"a": null, "b": [null]}]}});
-        let data = Data { name: "w".into(), id: None, value, keep: true, ask: None };
-        let expected = json!({"type": "Card", "children": [{"b": [null]}]});
-        assert_eq!(widget(&data).unwrap().root, expected);
     }
 }

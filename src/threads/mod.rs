@@ -65,7 +65,7 @@ pub enum Reply {
     /// The reply to a turn in which no model is called: all of it is known.
     Said(Box<Said>),
     /// No turn.
-    Answer(Answer),
+    Answer(Box<Answer>),
 }
 
 /// A reply to a turn in which no model is called.
@@ -125,7 +125,10 @@ impl Threads {
                 Some(follower) => Reply::Turn(follower, wire),
                 None => Reply::Idle(idle),
             }),
-            Ask::Operation(operation) => self.operate(asker, operation).await.map(Reply::Answer),
+            Ask::Operation(operation) => {
+                let answer = self.operate(asker, operation).await?;
+                Ok(Reply::Answer(Box::new(answer)))
+            },
         }
     }
 

@@ -72,7 +72,7 @@ impl Threads {
             }
             Operation::Act { thread, act } => {
                 let item = self.act(asker, &thread, &act).await?;
-                Answer::Updated(thread, item)
+                Answer::Updated(thread, item.map(Box::new))
             }
             Operation::Stop { thread } => Answer::Stopped(self.turns.stop(owner, &thread, CancelledBy::User).await),
         })

@@ -100,6 +100,7 @@ impl Driver {
 
     /// Ends the turn: the provider's stream and the tools are dropped at once.
     pub fn cancel(&mut self, by: CancelledBy, out: &mut Vec<Event>) {
+        self.begin(out);
         if self.stop.turns_ended() {
             // The pages have left because the gateway stops, not because they wanted to.
             return self.fail(FailureKind::Shutdown, "the gateway stops", out);
@@ -131,11 +132,7 @@ impl Driver {
 
     fn poll_inner(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<()> {
         let before = out.len();
-        if !self.started {
-            self.started = true;
-            let action = self.machine.input(Input::Start, out);
-            self.perform(action);
-        }
+        self.begin(out);
         let mut reads = 0;
         while !self.ended() && out.len() - before < BATCH && self.advance(cx, out).is_ready() {
             reads += 1;
@@ -148,6 +145,14 @@ impl Driver {
             self.check_time(cx, out);
         }
         if out.len() == before && !self.ended() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    fn begin(&mut self, out: &mut Vec<Event>) {
+        if !self.started {
+            self.started = true;
+            let action = self.machine.input(Input::Start, out);
+            self.perform(action);
+        }
     }
 
     /// One read of the provider, or one thing that a tool says.

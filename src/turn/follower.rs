@@ -98,3 +98,74 @@ impl fmt::Debug for Follower {
         formatter.debug_struct("Follower").field("turn", &self.feed.context.turn).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use chatwire_protocols::event::{BlockId, BlockKind, ToolResult};
+    use serde_json::json;
+
+    use super::*;
+    use crate::turn::Leaving;
+
+    fn follower() -> (Arc<Feed>, Follower) {
+        let feed = Feed::new(ChatRequest::default(), ReplyContext::default(), Leaving::Finish, 1);
+        let feed = Arc::new(feed);
+        let follower = Follower::first(&feed);
+        (feed, follower)
+    }
+
+    fn read(follower: &mut Follower) -> Vec<Event> {
+        let mut out = Vec::new();
+        assert!(follower.poll(&mut Context::from_waker(Waker::noop()), &mut out).is_ready());
+        out
+    }
+
+    fn text() -> [Event; 4] {
+        let block = BlockId(0);
+        [
+            Event::TurnStart { turn: "t".into() },
+            Event::StepStart(Box::default()),
+            Event::BlockStart { block, kind: BlockKind::Text },
+            Event::BlockDelta { block, text: "x".into() },
+        ]
+    }
+
+    #[test]
+    fn a_page_that_was_too_slow_is_told_so_and_what_it_has_open_is_closed() {
+        let (feed, mut follower) = follower();
+        feed.append(text().into_iter());
+        assert_eq!(read(&mut follower), text());
+        feed.append([Event::BlockEnd { block: BlockId(0), whole: true }].into_iter());
+        feed.cut_slow();
+        let rest = read(&mut follower);
+        assert_eq!(rest[0], Event::BlockEnd { block: BlockId(0), whole: false });
+        assert!(matches!(&rest[1..], [Event::Failed(failure)] if failure.kind == FailureKind::Timeout), "{rest:?}");
+        assert!(follower.ended());
+    }
+
+    #[test]
+    fn a_turn_that_breaks_off_closes_what_the_page_has_open() {
+        let (feed, mut follower) = follower();
+        feed.append(text().into_iter());
+        let failure = Failure::boxed(FailureKind::Internal, "broken");
+        feed.end([Event::Failed(failure)].into_iter(), Default::default());
+        let events = read(&mut follower);
+        assert_eq!(events[4], Event::BlockEnd { block: BlockId(0), whole: false });
+        assert!(events[5].is_terminal() && follower.ended());
+    }
+
+    #[test]
+    fn results_of_calls_of_earlier_turns_pass() {
+        let (feed, mut follower) = follower();
+        let events = [
+            Event::TurnStart { turn: "t".into() },
+            Event::ToolStart { call: "earlier".into() },
+            Event::ToolResult(Box::new(ToolResult::ok("earlier", json!(1)))),
+            Event::ToolResult(Box::new(ToolResult::ok("denied", json!(1)))),
+        ];
+        feed.append(events.clone().into_iter());
+        assert_eq!(read(&mut follower), events);
+    }
+}

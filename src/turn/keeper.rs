@@ -1,11 +1,9 @@
 //! Writes what a turn says into the store, before the page is told that it is finished.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chatwire_protocols::chat::ResultPart;
-use chatwire_protocols::event::{BlockKind, Event, Text, ToolResult, Usage};
+use chatwire_protocols::event::{Event, Text, ToolResult, Usage};
 use chatwire_protocols::items::{Body, Change, Folder, Item};
 use tokio::time::timeout;
 
@@ -35,8 +33,6 @@ pub(super) struct Keeper {
     usage: Vec<UsageRow>,
     /// Results of calls that earlier turns made.
     results: Vec<ToolResult>,
-    /// The calls of this turn.
-    calls: HashSet<Text>,
     steps: u32,
     now: u64,
 }
@@ -55,7 +51,6 @@ impl Keeper {
             writes: Vec::new(),
             usage: Vec::new(),
             results: Vec::new(),
-            calls: HashSet::new(),
             steps: 0,
             now: 0,
         }
@@ -102,17 +97,13 @@ impl Keeper {
     fn take(&mut self, event: &Event) {
         self.folder.event(event, &mut self.changes);
         for change in self.changes.drain(..) {
-            if let Change::Finished(item) | Change::Replaced(item) = change {
-                self.writes.push(Write::Put(*item));
+            match change {
+                Change::Finished(item) | Change::Replaced(item) => self.writes.push(Write::Put(*item)),
+                Change::CallAnswered(result) => self.results.push(*result),
+                _ => {}
             }
         }
         match event {
-            Event::BlockStart { kind: BlockKind::ToolInput(call), .. } => {
-                self.calls.insert(call.id.clone());
-            }
-            Event::ToolResult(result) if result.last && !self.calls.contains(&result.call) => {
-                self.results.push(ToolResult::clone(result));
-            }
             Event::StepEnd(end) => self.count(&end.usage),
             Event::Failed(failure) => {
                 if let Some(step) = &failure.step {
@@ -179,14 +170,7 @@ impl Keeper {
                 if let Body::ToolCall(kept) = &mut item.body
                     && kept.call.id == result.call
                 {
-                    kept.result = Some(ResultPart {
-                        call: result.call.clone(),
-                        name: kept.call.name.clone(),
-                        outcome: result.outcome,
-                        output: result.output.clone(),
-                        files: Vec::new(),
-                        runs: kept.call.runs,
-                    });
+                    kept.answer(result);
                     return Ok(Some(item));
                 }
             }

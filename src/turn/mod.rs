@@ -25,4 +25,5 @@ pub use follower::Follower;
 pub use machine::{Action, Input, Machine};
 pub use prepare::{Means, apply_layers, choose_model, parts};
 pub use round::ToolRun;
+pub use task::Beside;
 pub use turns::{Busy, Kept, Leaving, Turns};

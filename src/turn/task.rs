@@ -25,7 +25,7 @@ const SLOW: Duration = Duration::from_secs(2);
 const BESIDE: Duration = Duration::from_secs(30);
 
 /// Something that is made beside a turn.
-pub(super) type Beside = Pin<Box<dyn Future<Output = Option<Data>> + Send>>;
+pub type Beside = Pin<Box<dyn Future<Output = Option<Data>> + Send>>;
 
 /// A kept turn.
 pub(super) struct Running {

@@ -157,6 +157,12 @@ impl Turns {
     }
 }
 
+impl Default for Turns {
+    fn default() -> Self {
+        Self::new(1024)
+    }
+}
+
 impl fmt::Debug for Turns {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Turns").field("claims", &self.claims).finish_non_exhaustive()

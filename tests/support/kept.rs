@@ -77,7 +77,9 @@ impl Frontend for Kept {
     fn answer(&self, answer: &Answer) -> Document {
         let body = match answer {
             Answer::Thread(row, items) => json!({ "thread": thread(row), "items": page(items) }),
-            Answer::Threads(page) => json!({ "threads": page.rows.iter().map(thread).collect::<Vec<_>>(), "more": page.more }),
+            Answer::Threads(page) => {
+                json!({ "threads": page.rows.iter().map(thread).collect::<Vec<_>>(), "more": page.more })
+            }
             Answer::Items(_, items) => page(items),
             Answer::Messages { items, .. } => json!({ "rows": items }),
             Answer::Updated(_, item) => json!({ "item": item }),

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{
-    Cors, FactsMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source, Timeouts,
-    ToolKind, ToolPlan,
+    Cors, FactsMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source,
+    Timeouts, ToolKind, ToolPlan,
 };
 use chatwire::layers::Layer;
 use chatwire::secret::Secret;
@@ -105,7 +105,8 @@ impl Setup {
         bind(self.plan()).await
     }
 
-    fn plan(self) -> Plan {
+    /// What the gateway is made from.
+    pub fn plan(self) -> Plan {
         let target = |(at, source): (usize, Source)| ModelTarget {
             provider: Arc::new(Provider {
                 name: format!("p{at}"),
@@ -159,13 +160,7 @@ impl Setup {
 
 /// Conversations that are kept as if nothing were said about how.
 pub fn memory() -> Memory {
-    Memory {
-        leaving: Leaving::Cancel,
-        busy: Busy::Wait,
-        history: 400,
-        title_model: None,
-        actions: BTreeMap::new(),
-    }
+    Memory { leaving: Leaving::Cancel, busy: Busy::Wait, history: 400, title_model: None, actions: BTreeMap::new() }
 }
 
 /// A tool.
