@@ -128,7 +128,7 @@ impl Threads {
             Ask::Operation(operation) => {
                 let answer = self.operate(asker, operation).await?;
                 Ok(Reply::Answer(Box::new(answer)))
-            },
+            }
         }
     }
 
