@@ -33,7 +33,13 @@ impl Default for Ran {
 
 impl Threads {
     /// Runs the tool of an action with what came with it as its arguments: untrusted, so they must fit its schema.
-    pub(super) async fn run_action(&self, asker: Asker<'_>, thread: &str, plan: &ActionPlan, act: &Act) -> Result<Ran, ThreadError> {
+    pub(super) async fn run_action(
+        &self,
+        asker: Asker<'_>,
+        thread: &str,
+        plan: &ActionPlan,
+        act: &Act,
+    ) -> Result<Ran, ThreadError> {
         let tool = self.action_tool(asker, &plan.tool).await?;
         let arguments = match &act.payload {
             Value::Null => Value::Object(Map::new()),

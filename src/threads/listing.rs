@@ -25,12 +25,7 @@ impl Threads {
     }
 
     /// A page of what a thread shows.
-    pub(super) async fn items(
-        &self,
-        asker: Asker<'_>,
-        thread: &str,
-        list: &List,
-    ) -> Result<Page<Item>, ThreadError> {
+    pub(super) async fn items(&self, asker: Asker<'_>, thread: &str, list: &List) -> Result<Page<Item>, ThreadError> {
         let owner = asker.owner;
         let after = match &list.after {
             Some(id) => Some(self.store().item(owner, thread, id).await?.ok_or_else(no_item)?.0),
@@ -50,7 +45,6 @@ impl Threads {
         items.iter_mut().for_each(|item| show(asker, item));
         Ok(items)
     }
-
 }
 
 /// Puts in what does not last.

@@ -9,10 +9,10 @@ use chatwire_protocols::items::{Body, Item, Pasted, Style, Thread, ThreadStatus,
 use chatwire_protocols::operation::{Begin, TurnAsk};
 use chatwire_protocols::protocol::{KeptContext, ReplyContext};
 
-use super::listing::show;
 use super::begin;
 use super::draft::{Draft, Next, Place};
 use super::error::{conflict, invalid, no_thread};
+use super::listing::show;
 use super::title::Naming;
 use super::{Asker, Reply, Said, ThreadError, Threads, new_id, now_ms, title};
 use crate::config::plan::Model;

@@ -9,8 +9,8 @@ mod running;
 mod says;
 pub mod weather;
 mod widget;
-mod write;
 pub mod workspace;
+mod write;
 
 use std::fmt;
 use std::pin::Pin;

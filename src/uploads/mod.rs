@@ -6,8 +6,8 @@
 
 mod body;
 mod error;
-mod found;
 mod folder;
+mod found;
 pub mod media;
 mod signature;
 
@@ -28,8 +28,8 @@ use tokio::task::AbortHandle;
 
 pub use body::{BodyStream, Cut, UploadBody};
 pub use error::UploadError;
-pub use found::Found;
 pub use folder::{Draft, Folder, is_id};
+pub use found::Found;
 pub use signature::{Purpose, Signer};
 
 use crate::config::plan;

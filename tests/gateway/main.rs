@@ -17,6 +17,7 @@ mod http_tools;
 mod keep_alive;
 mod leaving;
 mod logs;
+mod memory;
 mod models;
 mod refusals;
 mod replay;

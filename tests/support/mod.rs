@@ -21,6 +21,7 @@ use chatwire::layers::Layer;
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
 use chatwire::turn::{Busy, Leaving};
+use chatwire_protocols::options::Options;
 use serde_json::{Map, Value};
 
 /// Long enough that only a fault reaches it.
@@ -50,6 +51,8 @@ pub struct Setup {
     pub attachments: Option<Attachments>,
     /// Whether the first provider writes down what users speak.
     pub transcription: bool,
+    /// A protocol of the registry that the route speaks instead.
+    pub speaks: Option<&'static str>,
 }
 
 /// A running gateway.
@@ -90,6 +93,7 @@ impl Setup {
             page_calls: false,
             attachments: None,
             transcription: false,
+            speaks: None,
         }
     }
 
@@ -140,14 +144,16 @@ impl Setup {
         });
         let any = Model { name: "any/*".to_owned(), targets: any.collect(), defaults: ModelDefaults::default() };
         let models = BTreeMap::from([("m".to_owned(), Arc::clone(&model)), ("any/*".to_owned(), Arc::new(any))]);
+        let protocol = match (self.speaks, &self.memory, self.page_calls) {
+            (Some(name), ..) => chatwire_protocols::find(name).unwrap(),
+            (None, None, _) => &protocols::EVENTS,
+            (None, Some(_), false) => &kept::KEPT,
+            (None, Some(_), true) => &kept::ASKING,
+        };
         let route = Route {
             path: "/chat".to_owned(),
-            protocol: match (&self.memory, self.page_calls) {
-                (None, _) => &protocols::EVENTS,
-                (Some(_), false) => &kept::KEPT,
-                (Some(_), true) => &kept::ASKING,
-            },
-            frontend: if self.memory.is_some() { Arc::new(kept::Kept) } else { Arc::new(protocols::Events) },
+            protocol,
+            frontend: (protocol.frontend.as_ref().unwrap().make)(&Options::default()),
             model: Some(model),
             force_model: self.force_model,
             models: models.clone(),
