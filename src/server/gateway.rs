@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use super::inspect;
 use super::stop::Stop;
-use crate::config::plan::{FactsMount, Plan, Route};
+use crate::config::plan::{FactsMount, InspectMount, Plan, Route};
 use crate::store::{Sqlite, Store};
+use crate::tools::mcp::Servers;
 use crate::upstream::Upstreams;
 
 /// The plan, made ready to serve.
@@ -15,6 +17,7 @@ pub struct Gateway {
     pub upstreams: Arc<Upstreams>,
     pub stop: Stop,
     pub store: Arc<dyn Store>,
+    pub servers: Servers,
     routes: HashMap<String, Arc<Route>>,
 }
 
@@ -23,7 +26,9 @@ impl Gateway {
         let routes = plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect();
         let upstreams = Arc::new(Upstreams::new(&plan)?);
         let store = open_store(&plan)?;
-        Ok(Self { plan, upstreams, stop, store, routes })
+        let servers = Servers::default();
+        servers.apply(&plan.mcp);
+        Ok(Self { plan, upstreams, stop, store, servers, routes })
     }
 
     /// The route of exactly this path.
@@ -36,6 +41,13 @@ impl Gateway {
         let mount = self.plan.facts.as_ref()?;
         let below = path.strip_prefix(&mount.path)?;
         (below.is_empty() || below.starts_with('/')).then_some((mount, below))
+    }
+
+    /// Where tools and MCP servers are shown, if this path is theirs, and the part of it below.
+    pub fn inspect<'a>(&self, path: &'a str) -> Option<(&InspectMount, &'a str)> {
+        let mount = self.plan.inspect.as_ref()?;
+        let below = path.strip_prefix(&mount.path)?;
+        inspect::is_at(below).then_some((mount, below))
     }
 }
 

@@ -107,6 +107,7 @@ impl Listening {
             () = close(&gateway, &stopper) => {}
         }
         stopper.advance(Phase::Now);
+        gateway.servers.close().await;
     }
 }
 

@@ -6,6 +6,7 @@ mod cors;
 mod exchange;
 mod facts;
 mod gateway;
+mod inspect;
 mod io;
 mod listen;
 mod open;

@@ -72,7 +72,7 @@ pub async fn reply(
     }
 }
 
-/// Applies the route's layers and gives the tools of the turn.
+/// Applies the route's layers and gives the tools of the turn: those of MCP servers as they are now.
 async fn prepare(
     gateway: &Gateway,
     route: &Route,
@@ -80,6 +80,9 @@ async fn prepare(
     chat: &mut ChatRequest,
 ) -> Vec<Arc<ToolPlan>> {
     let mut tools = route.tools.clone();
+    if !route.mcp.is_empty() {
+        gateway.servers.add(&route.mcp, &mut tools).await;
+    }
     if let Some(owner) = owner {
         let mut prepared = Prepared { owner, store: &gateway.store, chat, tools: &mut tools };
         for layer in &route.layers {

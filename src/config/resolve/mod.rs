@@ -1,6 +1,7 @@
 //! Looks everything up once: the file's sections in, the plan out.
 
 mod http_tool;
+mod mcp;
 mod model;
 mod names;
 mod provider;
@@ -13,6 +14,7 @@ mod weather_tool;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use self::mcp::Offered;
 use super::file::{Gateway, List, Optional, Server};
 use super::plan::{self, Plan};
 use super::read::{At, Entry, Named, Section};
@@ -25,7 +27,8 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
     let providers = resolver.providers(&file.providers, &model::users(&file.models));
     let models = resolver.models(&file.models, &providers);
     let tools = resolver.tools(&file.tools, &tool::users(&file.routes));
-    let routes = resolver.routes(&file.routes, &models, &tools);
+    let mcp = resolver.mcp(&file.mcp, &tool::users(&file.routes));
+    let routes = resolver.routes(&file.routes, &models, &Offered { tools: &tools, mcp: &mcp });
     Plan {
         server: server(file.server.as_ref()),
         routes,
@@ -33,6 +36,8 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
         store: resolver.store(&file.store),
         owner: resolver.owner(&file.owner),
         facts: resolver.facts(&file.facts, &file.routes),
+        mcp: mcp.into_found().into_values().collect(),
+        inspect: resolver.inspect(&file.inspect, file),
     }
 }
 

@@ -12,10 +12,8 @@ use crate::config::plan::{ToolKind, ToolPlan};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::{Problem, Span};
 use crate::config::tool_kinds::{Http, Weather};
+use crate::tools::mcp::{LONGEST_NAME, fits_name};
 use crate::tools::{Arguments, Net, weather};
-
-/// Longest name of a tool: OpenAI takes 64 characters of these, and nobody less.
-const LONGEST_NAME: usize = 64;
 
 /// Which tools are offered, each with the first route that does.
 pub fn users(routes: &List<file::Route>) -> Users<'_> {
@@ -75,8 +73,7 @@ impl Resolver<'_> {
     }
 
     fn check_tool_name(&mut self, name: &At<String>) {
-        let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-        if name.value.is_empty() || name.value.len() > LONGEST_NAME || !name.value.chars().all(fits) {
+        if name.value.is_empty() || name.value.len() > LONGEST_NAME || !name.value.chars().all(fits_name) {
             let problem = Problem::new(name.span.clone(), "a name that models cannot call a tool by");
             self.problem(problem.help(format!("use at most {LONGEST_NAME} letters, digits, `_` and `-`")));
         }
