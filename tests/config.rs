@@ -211,7 +211,7 @@ fn a_full_configuration_resolves_server_routes_and_tools() {
         "a schema keeps the order of the file"
     );
     assert_eq!(plain.models.len(), 3);
-    assert_eq!((plain.keep_alive, plain.max_steps), (Some(Duration::from_secs(15)), 8));
+    assert_eq!((plain.keep_alive, plain.max_steps), (Some(Duration::from_secs(15)), 16));
     assert!(matches!(plain.cors.origins, Origins::None));
 }
 

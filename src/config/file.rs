@@ -8,7 +8,7 @@ use super::mcp::McpServer;
 use super::placed::Placed;
 use super::read::{At, Named, Read, Required, read_section, section};
 use super::report::{Problem, Problems};
-use super::tool_kinds::{Http, Weather};
+use super::tool_kinds::{Http, Weather, Write};
 use super::values::{
     Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole, Word,
 };
@@ -187,12 +187,16 @@ section! {
         timeout: Optional<Deadline>,
         /// Most text in its output; the rest is cut. Default: "64KiB".
         max_output: Optional<Size>,
+        /// The widget that pages are shown of its result: a `.widget` file, relative to this one.
+        widget: Optional<String>,
         /// It always gives the same result.
         fixed: Optional<Fixed>,
         /// The page runs it: `page = {}`.
         page: Optional<Page>,
         /// A request to a server of yours for each call.
         http: Optional<Http>,
+        /// A model writes its result, which goes to the page as it is written.
+        write: Optional<Write>,
         /// It is the weather at a place, with a card for the page: `weather = {}`. It has its own `parameters`.
         weather: Optional<Weather>,
     }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::layers::Layer;
 use crate::secret::Secret;
 use crate::tools::mcp::{Offer, ServerPlan};
-use crate::tools::{Arguments, Tool};
+use crate::tools::{Arguments, Tool, WidgetTemplate, Writer};
 use crate::turn::{Busy, Leaving};
 
 /// What a gateway serves and how.
@@ -242,6 +242,8 @@ pub struct ToolPlan {
     pub max_output: usize,
     /// How it is run.
     pub kind: ToolKind,
+    /// The widget that a page is shown of its result.
+    pub widget: Option<Arc<WidgetTemplate>>,
 }
 
 impl ToolPlan {
@@ -255,6 +257,7 @@ impl ToolPlan {
             timeout: Duration::from_secs(30),
             max_output: 64 << 10,
             kind,
+            widget: None,
         }
     }
 }
@@ -266,6 +269,8 @@ pub enum ToolKind {
     Fixed(Value),
     /// The page runs it.
     Page,
+    /// A model writes it.
+    Write(Arc<Writer>),
     /// Code of the program that the gateway is a part of.
     Code(Arc<dyn Tool>),
 }
@@ -275,6 +280,7 @@ impl ToolKind {
     pub fn streams(&self) -> bool {
         match self {
             Self::Fixed(_) | Self::Page => false,
+            Self::Write(_) => true,
             Self::Code(code) => code.streams(),
         }
     }

@@ -44,6 +44,16 @@ section! {
 }
 
 section! {
+    /// A text that a model writes for each call.
+    Write, "`write`" {
+        /// The model, by its name in this file.
+        model: Required<String>,
+        /// What it is told to do with the arguments, which it gets as JSON.
+        instructions: Required<String>,
+    }
+}
+
+section! {
     /// The weather at a place, from services that need no key.
     Weather, "`weather`" {
         /// The geocoder, which speaks as Open-Meteo's. Default: "https://geocoding-api.open-meteo.com/v1".
@@ -53,6 +63,8 @@ section! {
         second_geocoding_url: Optional<Switch<String>>,
         /// The forecast, which speaks as Open-Meteo's. Default: "https://api.open-meteo.com/v1".
         forecast_url: Optional<String>,
+        /// Whether the weather is invented, so that a demonstration needs no network. Default: false.
+        sample: Optional<bool>,
         /// The unit where the model names none. Default: "fahrenheit".
         default_unit: Optional<Unit>,
     }

@@ -8,6 +8,8 @@ mod output;
 mod running;
 mod says;
 pub mod weather;
+mod widget;
+mod write;
 
 use std::fmt;
 use std::pin::Pin;
@@ -21,6 +23,8 @@ pub use arguments::{Arguments, SchemaError};
 pub use net::Net;
 pub use running::{Heard, Running};
 pub use says::{Said, Speaker};
+pub use widget::WidgetTemplate;
+pub use write::Writer;
 
 use crate::config::plan::{ToolKind, ToolPlan};
 
@@ -106,7 +110,7 @@ impl Toolbox {
             offered.push(spec(tool));
             match tool.kind {
                 ToolKind::Page => page.push((tool.name.as_str().into(), Some(Arc::clone(tool)))),
-                ToolKind::Fixed(_) | ToolKind::Code(_) => gateway.push(Arc::clone(tool)),
+                ToolKind::Fixed(_) | ToolKind::Write(_) | ToolKind::Code(_) => gateway.push(Arc::clone(tool)),
             }
         }
         Self { gateway, page }

@@ -5,12 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use chatwire_protocols::event::Text;
+use chatwire_protocols::event::{Data, Text, ToolOutcome};
+use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 use super::output::{Room, bound};
+use super::widget::Filling;
 use super::{Said, Speaker, ToolFuture, ToolInput, ToolOutput};
 use crate::config::plan::{ToolKind, ToolPlan};
+use crate::upstream::Upstreams;
 
 /// Something that a running call gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +27,8 @@ pub enum Heard {
 /// Running calls. Dropping them stops them.
 #[derive(Default)]
 pub struct Running {
+    /// Where tools call models from.
+    upstreams: Option<Arc<Upstreams>>,
     calls: Vec<Call>,
     /// The call that is asked first: a talkative one must not silence the others.
     next: usize,
@@ -35,6 +40,18 @@ struct Call {
     said: Receiver<Said>,
     room: Room,
     max_output: usize,
+    card: Option<Card>,
+    /// Said behind what has been given last.
+    behind: Option<Said>,
+}
+
+/// The widget of a call, as its output grows.
+struct Card {
+    tool: Arc<ToolPlan>,
+    arguments: Value,
+    output: String,
+    /// How long the output was when the widget was made last.
+    made: usize,
 }
 
 enum State {
@@ -43,15 +60,28 @@ enum State {
 }
 
 impl Running {
+    /// None yet. Tools that need a model call it from there.
+    pub fn new(upstreams: Arc<Upstreams>) -> Self {
+        Self { upstreams: Some(upstreams), ..Self::default() }
+    }
+
     /// Begins a call.
     pub fn start(&mut self, tool: Arc<ToolPlan>, input: ToolInput) {
         let (speaker, said) = Speaker::new();
+        let card = tool.widget.is_some().then(|| Card {
+            tool: Arc::clone(&tool),
+            arguments: input.arguments.clone(),
+            output: String::new(),
+            made: 0,
+        });
         self.calls.push(Call {
             id: input.call.clone(),
             said,
             room: Room::new(tool.max_output),
             max_output: tool.max_output,
-            state: State::Runs(Box::pin(run(tool, input, speaker))),
+            card,
+            behind: None,
+            state: State::Runs(Box::pin(run(tool, input, speaker, self.upstreams.clone()))),
         });
     }
 
@@ -83,6 +113,9 @@ impl Running {
 impl Call {
     /// What was said comes before the result.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        if let Some(said) = self.behind.take() {
+            return Poll::Ready(Heard::Said(said));
+        }
         if let State::Runs(future) = &mut self.state {
             let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
             let output = match polled {
@@ -97,12 +130,19 @@ impl Call {
         }
         while let Poll::Ready(Some(said)) = self.said.poll_recv(cx) {
             if let Some(said) = self.fit(said) {
+                self.behind = self.card.as_mut().and_then(|card| card.grow(&said, &self.id));
                 return Poll::Ready(Heard::Said(said));
             }
         }
         match &mut self.state {
             State::Runs(_) => Poll::Pending,
-            State::Finished(output) => Poll::Ready(Heard::Finished(std::mem::replace(output, ToolOutput::error("")))),
+            State::Finished(output) => {
+                let card = self.card.take().filter(|_| output.outcome == ToolOutcome::Ok);
+                if let Some(said) = card.and_then(|card| card.finish(&output.output, &self.id)) {
+                    return Poll::Ready(Heard::Said(said));
+                }
+                Poll::Ready(Heard::Finished(std::mem::replace(output, ToolOutput::error(""))))
+            }
         }
     }
 
@@ -114,13 +154,49 @@ impl Call {
     }
 }
 
+impl Card {
+    /// The widget as far as the output is. Not made anew for each piece of a long one.
+    fn grow(&mut self, said: &Said, call: &Text) -> Option<Said> {
+        let Said::Output(piece) = said else { return None };
+        self.output.push_str(piece);
+        if self.output.len() < self.made + self.made / 16 + 1 {
+            return None;
+        }
+        self.made = self.output.len();
+        self.show(&Value::String(self.output.clone()), true, call)
+    }
+
+    fn finish(self, output: &Value, call: &Text) -> Option<Said> {
+        self.show(output, false, call)
+    }
+
+    fn show(&self, result: &Value, streaming: bool, call: &Text) -> Option<Said> {
+        let filling = Filling { arguments: &self.arguments, result, streaming };
+        match self.tool.widget.as_ref()?.render(&filling) {
+            Ok(root) => {
+                let (name, value) = (self.tool.name.as_str().into(), filling.data(root));
+                let data = Data { name, id: Some(call.clone()), value, keep: true, ask: None };
+                Some(Said::Data(Box::new(data)))
+            }
+            Err(why) => {
+                tracing::warn!(tool = self.tool.name, why, "a widget could not be made");
+                None
+            }
+        }
+    }
+}
+
 /// The whole of a call, within its time.
-async fn run(tool: Arc<ToolPlan>, input: ToolInput, speaker: Speaker) -> ToolOutput {
+async fn run(tool: Arc<ToolPlan>, input: ToolInput, speaker: Speaker, upstreams: Option<Arc<Upstreams>>) -> ToolOutput {
     let running = async {
         match &tool.kind {
             ToolKind::Fixed(output) => ToolOutput::ok(output.clone()),
             ToolKind::Code(code) => code.run(input, speaker).await,
             ToolKind::Page => ToolOutput::error("This tool runs in the page."),
+            ToolKind::Write(writer) => match upstreams {
+                Some(upstreams) => writer.run(upstreams, input, speaker, tool.timeout, tool.max_output).await,
+                None => ToolOutput::error("No model can be called from here."),
+            },
         }
     };
     tokio::time::timeout(tool.timeout, running).await.unwrap_or_else(|_| {
@@ -230,6 +306,35 @@ mod tests {
         let last = &heard[heard.len() - 2..];
         assert_eq!(last[0].1, Heard::Said(Said::Progress("done".into())));
         assert!(matches!(last[1].1, Heard::Finished(_)));
+    }
+
+    #[tokio::test]
+    async fn a_tools_widget_grows_with_its_output_and_stands_before_its_result() {
+        let mut writes = tool(|speaker| {
+            Box::pin(async move {
+                speaker.output("Dear ").await;
+                speaker.output("reader").await;
+                ToolOutput::ok(json!("Dear reader"))
+            })
+        });
+        let template = r#"{"type": "Card", "children": [{"type": "Text", "id": "t", "value": {{ result | tojson }}}]}"#;
+        let file = json!({"version": "1.0", "name": "note", "template": template}).to_string();
+        writes.widget = Some(Arc::new(crate::tools::WidgetTemplate::read(&file).unwrap()));
+        let mut running = Running::default();
+        running.start(Arc::new(writes), input("c"));
+        let widgets: Vec<(bool, String)> = all(running)
+            .await
+            .into_iter()
+            .filter_map(|(_, heard)| match heard {
+                Heard::Said(Said::Data(data)) => Some((
+                    data.value["streaming"] == true,
+                    data.value["widget"]["children"][0]["value"].as_str().unwrap().to_owned(),
+                )),
+                _ => None,
+            })
+            .collect();
+        let grown = [(true, "Dear "), (true, "Dear reader"), (false, "Dear reader")];
+        assert_eq!(widgets, grown.map(|(streaming, text)| (streaming, text.to_owned())));
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! [`Machine`] decides and does no IO, [`Driver`] does what it says.
 
 mod approvals;
+mod aside;
 mod driver;
 mod machine;
 mod round;
@@ -10,6 +11,7 @@ mod round;
 mod tests;
 mod turns;
 
+pub use aside::Aside;
 pub use driver::{Driver, Parts};
 pub use machine::{Action, Input, Machine};
 pub use round::ToolRun;

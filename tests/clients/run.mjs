@@ -27,13 +27,13 @@ const scenarios = [
   { name: 'reasoning', say: 'Please think first', needs: 'reasoning', check: (shown) => { finished(shown); assert.ok(shown.reasoning.length > 0, 'no reasoning'); } },
   {
     name: 'tool', say: 'What is the weather in Bern?', needs: 'tools',
-    check: (shown) => { finished(shown); assert.deepEqual(names(shown), ['get_weather']); assert.equal(shown.tools[0].state, 'output-available'); assert.equal(shown.tools[0].input.city, 'Bern'); },
+    check: (shown) => { finished(shown); assert.deepEqual(names(shown), ['get_weather']); assert.equal(shown.tools[0].state, 'output-available'); assert.equal(shown.tools[0].input.location, 'Bern'); },
   },
   {
     name: 'parallel tools', say: 'Two cities please', needs: 'tools',
     check: (shown) => {
       finished(shown);
-      assert.deepEqual(shown.tools.map((tool) => tool.input.city).sort(), ['Bern', 'Oslo']);
+      assert.deepEqual(shown.tools.map((tool) => tool.input.location).sort(), ['Bern', 'Oslo']);
       assert.ok(shown.tools.every((tool) => tool.state === 'output-available'));
       assert.equal(new Set(shown.tools.map((tool) => tool.id)).size, 2);
     },

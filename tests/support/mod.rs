@@ -137,6 +137,7 @@ impl Setup {
             cors: self.cors.clone(),
             keep_alive: self.keep_alive,
             turn_timeout: self.turn_timeout,
+            memory: None,
         };
         let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors };
         let routes = vec![Arc::new(route)];

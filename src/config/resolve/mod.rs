@@ -10,6 +10,7 @@ mod secret;
 mod store;
 mod tool;
 mod weather_tool;
+mod widget;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -26,8 +27,9 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
     let mut resolver = Resolver { text, surroundings, problems, complete: file.is_sound() };
     let providers = resolver.providers(&file.providers, &model::users(&file.models));
     let models = resolver.models(&file.models, &providers);
-    let tools = resolver.tools(&file.tools, &tool::users(&file.routes));
-    let mcp = resolver.mcp(&file.mcp, &tool::users(&file.routes));
+    let users = tool::users(&file.routes);
+    let tools = resolver.tools(&file.tools, &users, &models);
+    let mcp = resolver.mcp(&file.mcp, &users);
     let routes = resolver.routes(&file.routes, &models, &Offered { tools: &tools, mcp: &mcp });
     Plan {
         server: server(file.server.as_ref()),

@@ -132,7 +132,7 @@ impl Resolver<'_> {
         taken.entry(text).or_insert_with(|| path.span.clone());
     }
 
-    fn own_model(&mut self, name: &At<String>, models: &Names<Model>) -> Option<Arc<Model>> {
+    pub fn own_model(&mut self, name: &At<String>, models: &Names<Model>) -> Option<Arc<Model>> {
         let model = self.named_model(name, models)?;
         if model.targets.iter().any(|target| target.model == pattern::ANY) {
             let problem = Problem::new(name.span.clone(), "a route's own model must have a whole name");

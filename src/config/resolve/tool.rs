@@ -8,12 +8,12 @@ use super::provider::Users;
 use super::{Resolver, entries, items, value};
 use crate::config::file::{self, List, Optional};
 use crate::config::placed::Placed;
-use crate::config::plan::{ToolKind, ToolPlan};
+use crate::config::plan::{Model, ToolKind, ToolPlan};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::{Problem, Span};
-use crate::config::tool_kinds::{Http, Weather};
+use crate::config::tool_kinds::{Http, Weather, Write};
 use crate::tools::mcp::{LONGEST_NAME, fits_name};
-use crate::tools::{Arguments, Net, weather};
+use crate::tools::{Arguments, Net, Writer, weather};
 
 /// Which tools are offered, each with the first route that does.
 pub fn users(routes: &List<file::Route>) -> Users<'_> {
@@ -28,18 +28,29 @@ pub fn users(routes: &List<file::Route>) -> Users<'_> {
 }
 
 impl Resolver<'_> {
-    pub fn tools(&mut self, file: &Optional<Named<file::Tool>>, users: &Users<'_>) -> Names<ToolPlan> {
+    pub fn tools(
+        &mut self,
+        file: &Optional<Named<file::Tool>>,
+        users: &Users<'_>,
+        models: &Names<Model>,
+    ) -> Names<ToolPlan> {
         let mut names = Names::new(self.complete || file.is_some());
         let net = Net::default();
         for entry in entries(file) {
-            let tool = self.tool(entry, users.get(entry.name.value.as_str()), &net);
+            let tool = self.tool(entry, users.get(entry.name.value.as_str()), &net, models);
             // TOML has no key twice, so no name is added twice.
             let _ = names.add(&entry.name, tool.map(Arc::new));
         }
         names
     }
 
-    fn tool(&mut self, entry: &Entry<file::Tool>, user: Option<&(String, Span)>, net: &Net) -> Option<ToolPlan> {
+    fn tool(
+        &mut self,
+        entry: &Entry<file::Tool>,
+        user: Option<&(String, Span)>,
+        net: &Net,
+        models: &Names<Model>,
+    ) -> Option<ToolPlan> {
         self.check_tool_name(&entry.name);
         let file = entry.value.as_ref()?;
         let arguments = match &file.parameters {
@@ -55,6 +66,11 @@ impl Resolver<'_> {
                 let named = Caller { name: &entry.name.value, user, arguments: &arguments };
                 ToolKind::Code(Arc::new(self.http_tool(http, &named, net)?))
             }
+            Kind::Write(write) => {
+                let model = write.model.0.as_ref().and_then(|model| self.own_model(model, models));
+                let instructions = write.instructions.0.as_ref()?.value.clone();
+                ToolKind::Write(Arc::new(Writer { model: model?, instructions }))
+            }
             Kind::Weather(weather) => {
                 arguments = self.weather_arguments(file.parameters.as_ref())?;
                 description.get_or_insert_with(|| weather::DESCRIPTION.to_owned());
@@ -62,12 +78,17 @@ impl Resolver<'_> {
             }
         };
         let plan = ToolPlan::new(&entry.name.value, kind);
+        let widget = match &file.widget {
+            Some(path) => Some(self.widget(path)?),
+            None => None,
+        };
         Some(ToolPlan {
             description,
             arguments,
             approval: value(&file.approval).copied().unwrap_or_default(),
             timeout: value(&file.timeout).map_or(plan.timeout, |time| time.0),
             max_output: value(&file.max_output).map_or(plan.max_output, |size| size.0),
+            widget,
             ..plan
         })
     }
@@ -101,7 +122,8 @@ impl Resolver<'_> {
         let page = file.page.as_ref().map(|page| (Kind::Page, &page.span));
         let http = file.http.as_ref().map(|http| (Kind::Http(&http.value), &http.span));
         let weather = file.weather.as_ref().map(|weather| (Kind::Weather(&weather.value), &weather.span));
-        let mut ways = [fixed, page, http, weather].into_iter().flatten();
+        let write = file.write.as_ref().map(|write| (Kind::Write(&write.value), &write.span));
+        let mut ways = [fixed, page, http, write, weather].into_iter().flatten();
         match (ways.next(), ways.next()) {
             (Some((kind, _)), None) => return Some(kind),
             (Some((_, one)), Some((_, other))) => {
@@ -126,4 +148,5 @@ enum Kind<'a> {
     Page,
     Http(&'a Http),
     Weather(&'a Weather),
+    Write(&'a Write),
 }

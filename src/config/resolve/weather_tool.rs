@@ -7,7 +7,7 @@ use crate::config::read::{At, Section};
 use crate::config::report::Problem;
 use crate::config::tool_kinds;
 use crate::config::values::Switch;
-use crate::tools::weather::{Unit, Weather, parameters};
+use crate::tools::weather::{Services, Unit, Weather, parameters};
 use crate::tools::{Arguments, Net};
 
 const GEOCODING: &str = "https://geocoding-api.open-meteo.com/v1";
@@ -26,11 +26,10 @@ impl Resolver<'_> {
             }
         };
         let forecast = self.service(&file.forecast_url, FORECAST);
+        let services =
+            Services { net: net.clone(), geocoding: geocoding?, second_geocoding: second?, forecast: forecast? };
         let tool = Weather {
-            net: net.clone(),
-            geocoding: geocoding?,
-            second_geocoding: second?,
-            forecast: forecast?,
+            services: (!value(&file.sample).copied().unwrap_or_default()).then_some(services),
             default_unit: value(&file.default_unit).copied().unwrap_or(Unit::Fahrenheit),
         };
         file.is_sound().then_some(tool)

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod report;
+mod sample;
 mod services;
 mod widget;
 
@@ -27,6 +28,15 @@ const DOWN: &str = "The weather service cannot be reached right now. Please try 
 /// The weather tool.
 #[derive(Clone, Debug)]
 pub struct Weather {
+    /// Where the weather comes from; nothing for an invented one.
+    pub services: Option<Services>,
+    /// The unit when the model names none.
+    pub default_unit: Unit,
+}
+
+/// Where the weather comes from.
+#[derive(Clone, Debug)]
+pub struct Services {
     /// Where it calls from.
     pub net: Net,
     /// Base URL of the geocoder: Open-Meteo's, or one that speaks as it does.
@@ -35,8 +45,6 @@ pub struct Weather {
     pub second_geocoding: Option<String>,
     /// Base URL of the forecast: Open-Meteo's, or one that speaks as it does.
     pub forecast: String,
-    /// The unit when the model names none.
-    pub default_unit: Unit,
 }
 
 /// JSON Schema of the tool's arguments. The unit is any text, for models know many words for two units.
@@ -77,13 +85,16 @@ impl Weather {
             Some(word) => Unit::of_word(word).ok_or("The unit is celsius or fahrenheit.")?,
             None => self.default_unit,
         };
+        let Some(services) = &self.services else { return Ok(sample::report(name, unit)) };
         speaker.progress(&format!("Looking for {name}")).await;
-        let place = self.place(name).await.map_err(|Down| DOWN)?;
+        let place = services.place(name).await.map_err(|Down| DOWN)?;
         let place = place.ok_or_else(|| format!("There is no place called \"{name}\" that I could find."))?;
         speaker.progress(&format!("Asking for the weather in {}", place.name)).await;
-        services::forecast(&self.net, &self.forecast, &place, unit).await.map_err(|Down| DOWN.to_owned())
+        services::forecast(&services.net, &services.forecast, &place, unit).await.map_err(|Down| DOWN.to_owned())
     }
+}
 
+impl Services {
     /// The first geocoder, and the second for what the first does not know or while it is down.
     async fn place(&self, name: &str) -> Result<Option<Place>, Down> {
         let first = services::place(&self.net, &self.geocoding, name).await;

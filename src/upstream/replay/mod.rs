@@ -7,7 +7,7 @@
 mod player;
 mod script;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use player::Framing;
 pub use player::Player;
-use script::{Script, Scripts};
+use script::{Choice, Script, Scripts};
 
 use super::answer::AnswerBody;
 use super::failure;
@@ -73,7 +73,7 @@ impl Recordings {
         chat: &ChatRequest,
         pace: Option<Duration>,
     ) -> Result<AnswerBody, Box<Failure>> {
-        let (name, script) = self.scripts.choose(chat, model);
+        let Choice { file: name, script, values } = self.scripts.choose(chat, model);
         let protocol = provider.protocol.name;
         let status = script.and_then(|script| script.status).unwrap_or(200);
         let found = self.file(protocol, name);
@@ -85,6 +85,7 @@ impl Recordings {
             let message = format!("there is no recording {protocol}/{name}");
             return Err(Failure::boxed(FailureKind::NotFound, message));
         };
+        let bytes = if values.is_empty() { bytes } else { filled(&bytes, &values) };
         let own = script.and_then(|script| script.pace).map(Duration::from_millis);
         Ok(AnswerBody::Replay(Player::new(&bytes, framing, pace.or(own).unwrap_or(PACE))))
     }
@@ -95,6 +96,23 @@ impl Recordings {
             self.files.get(&path).map(|bytes| (framing, bytes.clone()))
         })
     }
+}
+
+/// A recording with `{{name}}` replaced by the value of that name as it stands in a JSON string, and `{{{name}}}` by the
+/// same for JSON within a JSON string.
+fn filled(bytes: &Bytes, values: &BTreeMap<String, String>) -> Bytes {
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    for (name, value) in values {
+        let once = quoted(value);
+        text = text.replace(&format!("{{{{{{{name}}}}}}}"), &quoted(&once)).replace(&format!("{{{{{name}}}}}"), &once);
+    }
+    text.into()
+}
+
+/// A text as it stands between the quotes of a JSON string.
+fn quoted(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json).to_owned()
 }
 
 fn refused(provider: &Provider, status: u16, script: Option<&Script>, body: &[u8]) -> Failure {
@@ -141,4 +159,19 @@ fn read_folder(folder: &Path) -> io::Result<HashMap<String, Bytes>> {
         }
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stand_in_json_and_in_json_within_json() {
+        let values = BTreeMap::from([("x".to_owned(), "a \"b\" \\".to_owned())]);
+        let played = filled(&Bytes::from_static(br#"{"t":"{{x}}","args":"{\"x\":\"{{{x}}}\"}"}"#), &values);
+        let played: serde_json::Value = serde_json::from_slice(&played).unwrap();
+        assert_eq!(played["t"], values["x"]);
+        let args: serde_json::Value = serde_json::from_str(played["args"].as_str().unwrap()).unwrap();
+        assert_eq!(args["x"], values["x"]);
+    }
 }

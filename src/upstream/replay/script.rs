@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use chatwire_protocols::chat::{ChatRequest, Part, Role};
 use serde::Deserialize;
 
+/// Longest value in characters that is taken from a user's text.
+const LONGEST: usize = 100;
+
 /// The scripts, in the order of the file: the first that fits is played.
 #[derive(Debug, Default, Deserialize)]
 pub struct Scripts {
@@ -20,6 +23,14 @@ pub struct Script {
     /// Any of these in the last text of the user chooses it.
     #[serde(default)]
     pub words: Vec<String>,
+    /// The file that is played, if it is not called like the scenario.
+    pub file: Option<String>,
+    /// What the recording's `{{name}}` stand for, where the user's text says nothing else.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
+    /// The words of the user's text behind which such a value stands, up to the end of its sentence or an "and".
+    #[serde(default)]
+    pub catch: BTreeMap<String, String>,
     /// This in the model's name chooses it, where no words choose another.
     pub model: Option<String>,
     /// The script that is played behind the results of this one's calls.
@@ -33,14 +44,32 @@ pub struct Script {
     pub pace: Option<u64>,
 }
 
+/// What is played.
+#[derive(Debug)]
+pub struct Choice<'a> {
+    /// The file, without the protocol's folder and the extension.
+    pub file: &'a str,
+    /// The script, if there is one.
+    pub script: Option<&'a Script>,
+    /// What the recording's `{{name}}` stand for.
+    pub values: BTreeMap<String, String>,
+}
+
+impl Script {
+    fn values(&self, text: &str) -> BTreeMap<String, String> {
+        let caught = self.catch.iter().filter_map(|(name, words)| Some((name.clone(), behind(text, words)?)));
+        self.set.clone().into_iter().chain(caught).collect()
+    }
+}
+
 impl Scripts {
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
     }
 
-    /// The scenario to play for a conversation, and its script if it has one: chosen by the user's last text, then by
-    /// the model's name; and behind tool results, the one that follows it.
-    pub fn choose(&self, chat: &ChatRequest, model: &str) -> (&str, Option<&Script>) {
+    /// What to play for a conversation: chosen by the user's last text, then by the model's name; and behind tool
+    /// results, what follows that.
+    pub fn choose(&self, chat: &ChatRequest, model: &str) -> Choice<'_> {
         let (text, rounds) = last_question(chat);
         let by_words = |script: &&Script| script.words.iter().any(|word| says(&text, word));
         let by_model = |script: &&Script| script.model.as_ref().is_some_and(|part| model.contains(part.as_str()));
@@ -49,7 +78,9 @@ impl Scripts {
         for _ in 0..rounds {
             name = self.named(name).and_then(|script| script.after.as_deref()).unwrap_or(super::DEFAULT);
         }
-        (name, self.named(name))
+        let script = self.named(name);
+        let file = script.and_then(|script| script.file.as_deref()).unwrap_or(name);
+        Choice { file, script, values: first.map(|script| script.values(&text)).unwrap_or_default() }
     }
 
     fn named(&self, name: &str) -> Option<&Script> {
@@ -63,6 +94,16 @@ fn says(text: &str, words: &str) -> bool {
     let ends = |edge: Option<char>| edge.is_none_or(|letter| !letter.is_alphanumeric());
     text.match_indices(&words)
         .any(|(at, _)| ends(text[..at].chars().next_back()) && ends(text[at + words.len()..].chars().next()))
+}
+
+/// What stands behind these words, up to the end of the sentence or an "and".
+fn behind(text: &str, words: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let from = lower.find(&words.to_ascii_lowercase())? + words.len();
+    let rest = text.get(from..)?;
+    let ends = rest.find(['.', '?', '!', ',', ';', '\n']).into_iter().chain(lower.get(from..)?.find(" and "));
+    let value = rest.get(..ends.min().unwrap_or(rest.len()))?.trim();
+    (!value.is_empty()).then(|| value.chars().take(LONGEST).collect())
 }
 
 /// The user's last text, and how many rounds of tool results follow it.
@@ -89,6 +130,13 @@ mod tests {
         name = "tool"
         words = ["Weather"]
         after = "sunny"
+        set = { place = "Bern" }
+        catch = { place = "weather in" }
+        [[scripts]]
+        name = "dark"
+        file = "theme"
+        words = ["dark theme"]
+        set = { theme = "dark" }
         [[scripts]]
         name = "reasoning"
         model = "reasoning"
@@ -115,12 +163,21 @@ mod tests {
             messages.push(Message::new(Role::Tool, vec![Part::ToolResult(result)]));
         }
         let chat = ChatRequest { messages, ..ChatRequest::default() };
-        scripts.choose(&chat, model).0.to_owned()
+        let choice = scripts.choose(&chat, model);
+        choice.values.into_values().fold(choice.file.to_owned(), |file, value| format!("{file} {value}"))
+    }
+
+    #[test]
+    fn what_the_user_names_is_caught() {
+        assert_eq!(chosen("Tell me the weather in Paris, please", "m", 0), "tool Paris");
+        assert_eq!(chosen("The weather in Rome and tea", "m", 1), "sunny Rome");
+        assert_eq!(chosen("The weather in ...", "m", 0), "tool Bern");
+        assert_eq!(chosen("dark theme", "m", 0), "theme dark");
     }
 
     #[test]
     fn words_choose_before_the_models_name() {
-        assert_eq!(chosen("the WEATHER please", "reasoning-1", 0), "tool");
+        assert_eq!(chosen("the WEATHER please", "reasoning-1", 0), "tool Bern");
         assert_eq!(chosen("hello", "a-reasoning-1", 0), "reasoning");
         assert_eq!(chosen("are you busy?", "m", 0), "busy");
         assert_eq!(chosen("hello", "m", 0), "text");
@@ -129,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_follows_a_tool_is_played_behind_its_result() {
-        assert_eq!(chosen("weather", "m", 1), "sunny");
-        assert_eq!(chosen("weather", "m", 2), "text");
+        assert_eq!(chosen("weather", "m", 1), "sunny Bern");
+        assert_eq!(chosen("weather", "m", 2), "text Bern");
     }
 }

@@ -1,0 +1,82 @@
+//! A model call beside a turn: a text from a model, without tools and without anybody who watches its events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chatwire_protocols::chat::ChatRequest;
+use chatwire_protocols::error::{Failure, FailureKind};
+use chatwire_protocols::event::{BlockKind, Event, Text};
+
+use super::driver::{Driver, Parts};
+use crate::config::plan::Model;
+use crate::server::Stop;
+use crate::tools::Toolbox;
+use crate::upstream::Upstreams;
+
+/// A model that is asked beside a turn. Dropping it drops the call.
+pub struct Aside {
+    driver: Driver,
+    events: Vec<Event>,
+    /// The block whose text is wanted: thoughts are not.
+    text: Option<chatwire_protocols::event::BlockId>,
+}
+
+impl Aside {
+    /// Asks a model.
+    pub fn new(upstreams: Arc<Upstreams>, model: Arc<Model>, chat: ChatRequest, within: Duration) -> Self {
+        let driver = Driver::new(Parts {
+            turn: "aside".into(),
+            chat,
+            toolbox: Toolbox::default(),
+            model,
+            max_steps: 1,
+            timeout: within,
+            upstreams,
+            stop: Stop::never(),
+        });
+        Self { driver, events: Vec::new(), text: None }
+    }
+
+    /// The next pieces of its text; nothing at its end.
+    ///
+    /// # Errors
+    /// Why there is no more although the text is not whole.
+    pub async fn next(&mut self) -> Result<Option<Vec<Text>>, Box<Failure>> {
+        loop {
+            if self.driver.ended() && self.events.is_empty() {
+                return Ok(None);
+            }
+            std::future::poll_fn(|cx| self.driver.poll(cx, &mut self.events)).await;
+            let mut pieces = Vec::new();
+            for event in self.events.drain(..) {
+                match event {
+                    Event::BlockStart { block, kind: BlockKind::Text | BlockKind::Refusal } => self.text = Some(block),
+                    Event::BlockDelta { block, text } if self.text == Some(block) => pieces.push(text),
+                    Event::Failed(failure) => return Err(failure),
+                    Event::Cancelled { .. } => return Err(Failure::boxed(FailureKind::Shutdown, "cancelled")),
+                    _ => {}
+                }
+            }
+            if !pieces.is_empty() {
+                return Ok(Some(pieces));
+            }
+        }
+    }
+
+    /// The whole text, cut at `most` bytes.
+    ///
+    /// # Errors
+    /// Why it is not whole.
+    pub async fn text(mut self, most: usize) -> Result<String, Box<Failure>> {
+        let mut text = String::new();
+        while let Some(pieces) = self.next().await? {
+            pieces.iter().for_each(|piece| text.push_str(piece));
+            if text.len() > most {
+                let end = text.floor_char_boundary(most);
+                text.truncate(end);
+                break;
+            }
+        }
+        Ok(text)
+    }
+}
