@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{
-    Cors, FactsMount, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source, Timeouts,
-    ToolKind, ToolPlan,
+    Cors, FactsMount, InspectMount, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source,
+    Timeouts, ToolKind, ToolPlan,
 };
 use chatwire::layers::Layer;
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
+use chatwire::tools::mcp::{Offer, ServerPlan};
 use serde_json::{Map, Value};
 
 /// Long enough that only a fault reaches it.
@@ -33,6 +34,8 @@ pub struct Setup {
     pub sources: Vec<Source>,
     pub timeouts: Timeouts,
     pub tools: Vec<ToolPlan>,
+    /// MCP servers, all of whose tools are offered.
+    pub mcp: Vec<ServerPlan>,
     pub layers: Vec<&'static dyn Layer>,
     pub owner: Option<String>,
     pub store: Option<PathBuf>,
@@ -68,6 +71,7 @@ impl Setup {
             sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),
             timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
             tools: Vec::new(),
+            mcp: Vec::new(),
             layers: Vec::new(),
             owner: None,
             store: None,
@@ -131,6 +135,7 @@ impl Setup {
             force_model: self.force_model,
             models: models.clone(),
             tools: self.tools.into_iter().map(Arc::new).collect(),
+            mcp: self.mcp.iter().map(|server| Offer { server: server.name.clone(), tool: None }).collect(),
             layers: self.layers,
             max_steps: self.max_steps,
             system: self.system,
@@ -139,9 +144,16 @@ impl Setup {
             turn_timeout: self.turn_timeout,
             memory: None,
         };
-        let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors };
-        let routes = vec![Arc::new(route)];
-        Plan { server: self.server, routes, models, store: self.store, owner: self.owner, facts: Some(facts) }
+        Plan {
+            server: self.server,
+            routes: vec![Arc::new(route)],
+            models,
+            store: self.store,
+            owner: self.owner,
+            facts: Some(FactsMount { path: "/facts".to_owned(), cors: self.cors.clone() }),
+            mcp: self.mcp.into_iter().map(Arc::new).collect(),
+            inspect: Some(InspectMount { path: "/api".to_owned(), cors: self.cors }),
+        }
     }
 }
 

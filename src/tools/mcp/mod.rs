@@ -21,4 +21,4 @@ mod state;
 pub use names::{LONGEST as LONGEST_NAME, fits as fits_name};
 pub use plan::{Offer, ServerPlan};
 pub use servers::{Report, Servers};
-pub use state::{Listed, State};
+pub use state::{Listed, State, Status};

@@ -117,6 +117,12 @@ impl Servers {
         kept.servers.values().map(report).collect()
     }
 
+    /// Waits until a server is as is wanted. False if there is no such server, or will be none.
+    pub async fn wait_for(&self, server: &str, wanted: impl FnMut(&Status) -> bool) -> bool {
+        let Some(mut status) = self.status(server) else { return false };
+        status.wait_for(wanted).await.is_ok()
+    }
+
     /// Ends all.
     pub async fn close(&self) {
         let servers = {
@@ -141,8 +147,8 @@ impl Servers {
 
     async fn started(&self, offers: &[Offer]) {
         let started = async {
-            for mut status in offers.iter().filter_map(|offer| self.status(&offer.server)) {
-                let _ = status.wait_for(|status| status.state != State::Connecting).await;
+            for offer in offers {
+                self.wait_for(&offer.server, |status| status.state != State::Connecting).await;
             }
         };
         let _ = tokio::time::timeout(FIRST_START, started).await;

@@ -17,7 +17,7 @@ pub struct Status {
     /// Its tools; none while it cannot be called.
     pub tools: Arc<[Listed]>,
     /// What a call needs, while it can be called.
-    pub link: Option<Link>,
+    pub(super) link: Option<Link>,
 }
 
 /// Whether a server can be called.
@@ -44,7 +44,7 @@ pub struct Listed {
 
 /// What a call of a server needs.
 #[derive(Clone, Debug)]
-pub struct Link {
+pub(super) struct Link {
     /// The other side.
     pub peer: Peer<RoleClient>,
     /// Who waits for progress.
