@@ -63,6 +63,7 @@ pub fn fake_with(script: &str, env: &[(&str, &str)]) -> ServerPlan {
 pub struct Kept(pub Servers);
 
 impl Kept {
+    /// Starts them.
     pub fn start(plans: impl IntoIterator<Item = ServerPlan>) -> Self {
         let servers = Servers::default();
         servers.apply(&plans.into_iter().map(Arc::new).collect::<Vec<_>>());

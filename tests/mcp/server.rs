@@ -97,6 +97,7 @@ impl Server {
                     self.called_off.push(params["requestId"].clone());
                     self.tell_called_off();
                 }
+                other if !id.is_null() => refuse(id, &format!("no method {other}")),
                 _ => {}
             }
         }

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -12,6 +13,7 @@ use rmcp::service::{
     serve_client_with_lifecycle,
 };
 use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::common::client_side_sse::SseRetryPolicy;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -47,8 +49,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often a server behind an address is asked whether it is still there.
 const ASK: Duration = Duration::from_secs(60);
 
+/// The pauses before a stream that broke is tried again: the first, and the longest.
+const RETRY: Duration = Duration::from_millis(250);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// How long a server may take to answer in a protocol that it may not speak.
+const OTHER_PROTOCOL: Duration = Duration::from_secs(10);
+
 /// Longest text of a reason, in bytes.
 const REASON: usize = 300;
+
+const NONSENSE: &str = "it prints what is no MCP";
 
 /// Why there is no connection, or none any more: in words for pages.
 pub type Reason = String;
@@ -57,9 +68,11 @@ pub type Reason = String;
 pub struct Connection {
     link: Link,
     changed: Arc<Notify>,
-    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// The end of the connection; nothing once that was seen.
+    ended: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     token: Option<RunningServiceCancellationToken>,
-    process: Option<Process>,
+    /// A process of ours, and whether it was given up.
+    process: Option<(Process, Arc<AtomicBool>)>,
     asks: bool,
     /// What runs beside it, and ends with it.
     _helpers: JoinSet<()>,
@@ -74,7 +87,8 @@ impl Connection {
         };
         // It is not our first protocol that it speaks, so it may be the second.
         let modern = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::LATEST] };
-        Self::open_as(server, mask, modern).await.map_err(|_| reason)
+        let opened = tokio::time::timeout(OTHER_PROTOCOL, Self::open_as(server, mask, modern)).await;
+        opened.ok().and_then(Result::ok).ok_or(reason)
     }
 
     async fn open_as(server: &ServerPlan, mask: &Mask, mode: ClientLifecycleMode) -> Result<Self, Failed> {
@@ -102,9 +116,11 @@ impl Connection {
         let (name, log_mask) = (server.name.clone(), mask.clone());
         helpers.spawn(async move { follow_log(ends.log, &name, &log_mask).await });
         let client = Client::default();
-        let serving = serve_client_with_lifecycle(client.clone(), Pipes::new(ends.output, ends.input), mode);
+        let pipes = Pipes::new(ends.output, ends.input);
+        let gave_up = pipes.gave_up();
+        let serving = serve_client_with_lifecycle(client.clone(), pipes, mode);
         match serving.await {
-            Ok(service) => Ok(Self::new(service, client, Some(process), helpers)),
+            Ok(service) => Ok(Self::new(service, client, Some((process, gave_up)), helpers)),
             Err(error) => {
                 let closed = matches!(error, ClientInitializeError::ConnectionClosed(_));
                 // What closed its output has ended or is about to.
@@ -112,6 +128,7 @@ impl Connection {
                     if closed { tokio::time::timeout(CLOSE, process.ended()).await.ok().flatten() } else { None };
                 process.end().await;
                 Err(match status {
+                    _ if gave_up.load(Ordering::Relaxed) => Failed::from(NONSENSE),
                     Some(status) => Failed::from(format!("its process ended ({status})")),
                     None => failed(server, &error, mask),
                 })
@@ -132,10 +149,11 @@ impl Connection {
             value.set_sensitive(true);
             Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value))
         });
-        let config = StreamableHttpClientTransportConfig::with_uri(address.url.as_str())
+        let mut config = StreamableHttpClientTransportConfig::with_uri(address.url.as_str())
             .custom_headers(headers.collect())
             .max_concurrent_requests(CALLS);
         let client = Client::default();
+        config.retry_config = Arc::new(Patience { doubt: Arc::clone(&client.changed) });
         let transport = StreamableHttpClientTransport::with_client(http, config);
         let service = serve_client_with_lifecycle(client.clone(), transport, mode).await;
         let service = service.map_err(|error| failed(server, &error, mask))?;
@@ -145,7 +163,7 @@ impl Connection {
     fn new(
         service: RunningService<RoleClient, Client>,
         client: Client,
-        process: Option<Process>,
+        process: Option<(Process, Arc<AtomicBool>)>,
         mut helpers: JoinSet<()>,
     ) -> Self {
         let (called_off, mut taken) = mpsc::channel(CALLED_OFF);
@@ -165,7 +183,7 @@ impl Connection {
             link,
             changed: client.changed,
             token: Some(service.cancellation_token()),
-            ended: Box::pin(async move { drop(service.waiting().await) }),
+            ended: Some(Box::pin(async move { drop(service.waiting().await) })),
             asks: process.is_none(),
             process,
             _helpers: helpers,
@@ -202,9 +220,11 @@ impl Connection {
             }
         };
         let mut listing = Box::pin(next(Instant::now()));
+        let gave_up = process.as_ref().map(|(_, gave_up)| Arc::clone(gave_up)).unwrap_or_default();
+        let gave_up = || gave_up.load(Ordering::Relaxed);
         let exited = async {
             match process {
-                Some(process) => process.ended().await,
+                Some((process, _)) => process.ended().await,
                 None => std::future::pending().await,
             }
         };
@@ -212,9 +232,15 @@ impl Connection {
         loop {
             tokio::select! {
                 status = &mut exited => {
-                    return status.map_or_else(|| "its process ended".to_owned(), |status| format!("its process ended ({status})"));
+                    return match status {
+                        _ if gave_up() => NONSENSE.to_owned(),
+                        Some(status) => format!("its process ended ({status})"),
+                        None => "its process ended".to_owned(),
+                    };
                 }
-                () = &mut *ended => return "it closed the connection".to_owned(),
+                () = closed(ended) => {
+                    return if gave_up() { NONSENSE } else { "it closed the connection" }.to_owned();
+                }
                 () = link.broken.notified() => return "the connection broke".to_owned(),
                 tools = &mut listing => {
                     match tools {
@@ -235,12 +261,39 @@ impl Connection {
         if let Some(token) = self.token.take() {
             token.cancel();
         }
-        let ended = tokio::time::timeout(CLOSE, &mut self.ended);
         // The input closes with the connection, which is what tells a server to end.
-        let _ = ended.await;
-        if let Some(process) = self.process.take() {
+        if self.ended.is_some() {
+            let _ = tokio::time::timeout(CLOSE, closed(&mut self.ended)).await;
+        }
+        if let Some((process, _)) = self.process.take() {
             process.end().await;
         }
+    }
+}
+
+/// Waits for the end of a connection.
+async fn closed(ended: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
+    match ended {
+        Some(end) => end.await,
+        None => return,
+    }
+    *ended = None;
+}
+
+/// When a stream that broke is tried again. One that cannot be had again makes us ask for the tools, and so find out
+/// whether the server is gone.
+#[derive(Debug)]
+struct Patience {
+    doubt: Arc<Notify>,
+}
+
+impl SseRetryPolicy for Patience {
+    fn retry(&self, times: usize) -> Option<Duration> {
+        if times == 1 {
+            self.doubt.notify_one();
+        }
+        let exponent = u32::try_from(times).unwrap_or(u32::MAX);
+        Some(RETRY.saturating_mul(2_u32.saturating_pow(exponent)).min(LONGEST_RETRY))
     }
 }
 
@@ -277,7 +330,7 @@ fn failed(server: &ServerPlan, error: &ClientInitializeError, mask: &Mask) -> Fa
         }
         _ if error.is_authorization_required() => "it wants an authorization".into(),
         ClientInitializeError::TransportError { .. } => "it cannot be reached".into(),
-        ClientInitializeError::ConnectionClosed(_) => "it closed the connection, or prints what is no MCP".into(),
+        ClientInitializeError::ConnectionClosed(_) => "it closed the connection".into(),
         _ => "it speaks no MCP that we know".into(),
     }
 }

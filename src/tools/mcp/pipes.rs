@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rmcp::RoleClient;
@@ -36,6 +37,7 @@ pub struct Pipes<R, W> {
     senseless: u32,
     unasked: u32,
     window: Instant,
+    gave_up: Arc<AtomicBool>,
 }
 
 impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Pipes<R, W> {
@@ -48,7 +50,13 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Pipes<
             senseless: 0,
             unasked: 0,
             window: Instant::now(),
+            gave_up: Arc::default(),
         }
+    }
+
+    /// Set when the process is given up because it prints what is no MCP.
+    pub fn gave_up(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.gave_up)
     }
 
     /// Reads until a line is whole. False at the end of the stream.
@@ -125,6 +133,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transp
                     self.unasked += 1;
                     self.senseless += 1;
                     if self.senseless >= SENSELESS {
+                        self.gave_up.store(true, Ordering::Relaxed);
                         return None;
                     }
                 }
