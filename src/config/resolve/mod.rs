@@ -13,6 +13,7 @@ mod weather_tool;
 mod widget;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::mcp::Offered;
@@ -21,6 +22,7 @@ use super::plan::{self, Plan};
 use super::read::{At, Entry, Named, Section};
 use super::report::{Problems, Span};
 use super::{Surroundings, report};
+use crate::tools::mcp::ServerPlan;
 
 /// Makes a plan. It is of use only if no problem was noted.
 pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, problems: &mut Problems) -> Plan {
@@ -31,6 +33,10 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
     let tools = resolver.tools(&file.tools, &users, &models);
     let mcp = resolver.mcp(&file.mcp, &users);
     let routes = resolver.routes(&file.routes, &models, &Offered { tools: &tools, mcp: &mcp });
+    // What no route uses may lack its secrets, so it is not started.
+    let used =
+        |server: &Arc<ServerPlan>| routes.iter().flat_map(|route| &route.mcp).any(|offer| offer.server == server.name);
+    let mcp = mcp.into_found().into_values().filter(used).collect();
     Plan {
         server: server(file.server.as_ref()),
         routes,
@@ -38,7 +44,7 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
         store: resolver.store(&file.store),
         owner: resolver.owner(&file.owner),
         facts: resolver.facts(&file.facts, &file.routes),
-        mcp: mcp.into_found().into_values().collect(),
+        mcp,
         inspect: resolver.inspect(&file.inspect, file),
     }
 }

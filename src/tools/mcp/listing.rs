@@ -97,7 +97,7 @@ impl Lister<'_> {
                 return None;
             }
         };
-        let offered = names::free(names::offered(&self.server.prefix, &name), |name| {
+        let offered = names::free(&names::offered(&self.server.prefix, &name), |name| {
             others.iter().any(|other| other.plan.name == name)
         });
         let code = McpTool {

@@ -23,8 +23,8 @@ pub fn offered(prefix: &str, name: &str) -> String {
 }
 
 /// The name, or with a number behind it if somebody has that name already.
-pub fn free(name: String, is_taken: impl Fn(&str) -> bool) -> String {
-    let mut free = name.clone();
+pub fn free(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut free = name.to_owned();
     let mut number = 2_u32;
     while is_taken(&free) {
         let behind = format!("_{number}");
@@ -70,7 +70,7 @@ mod tests {
         ) {
             let mut taken = BTreeSet::new();
             for tool in &tools {
-                let name = free(offered(&prefix, tool), |name| taken.contains(name));
+                let name = free(&offered(&prefix, tool), |name| taken.contains(name));
                 prop_assert!(!name.is_empty() && name.len() <= LONGEST && name.chars().all(fits), "{name}");
                 prop_assert!(taken.insert(name));
             }

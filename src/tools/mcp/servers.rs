@@ -99,7 +99,7 @@ impl Servers {
                 if offer.tool.as_ref().is_some_and(|tool| *tool != listed.name) {
                     continue;
                 }
-                let name = names::free(listed.plan.name.clone(), |name| tools.iter().any(|tool| tool.name == name));
+                let name = names::free(&listed.plan.name, |name| tools.iter().any(|tool| tool.name == name));
                 tools.push(if name == listed.plan.name {
                     Arc::clone(&listed.plan)
                 } else {
@@ -112,8 +112,11 @@ impl Servers {
     /// How all servers are.
     pub fn report(&self) -> Vec<Report> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let report =
-            |server: &Server| Report { plan: Arc::clone(&server.plan), status: server.status.borrow().clone() };
+        let report = |server: &Server| {
+            let seen = server.status.borrow().clone();
+            let status = if server.task.is_finished() { Status::without(State::Gone) } else { seen };
+            Report { plan: Arc::clone(&server.plan), status }
+        };
         kept.servers.values().map(report).collect()
     }
 
