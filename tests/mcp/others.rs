@@ -183,6 +183,8 @@ async fn the_node_server_over_stdio_with_progress_images_and_a_kill_in_mid_call(
     let shown = told.as_array().unwrap().last().unwrap().to_string();
     assert!(shown.contains("image_url") && shown.contains("data:image/png;base64,"), "{shown}");
     assert!(answer.body.contains("all done"), "{}", answer.body);
+    let file = "{\"type\":\"file\",\"url\":\"data:image/png;base64,";
+    assert!(answer.body.contains(file), "the page is shown it too: {}", answer.body);
     let arguments = json!({"location": "Chicago"});
     let (told, _) = gateway.turn(dialect, body, "get-structured-content", &arguments).await;
     assert!(result(&told).contains("temperature"), "{told}");

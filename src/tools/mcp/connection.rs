@@ -1,6 +1,6 @@
 //! One connection to a server, from its start to its end.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use rmcp::service::{
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::common::client_side_sse::SseRetryPolicy;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -25,7 +25,7 @@ use super::mask::Mask;
 use super::pipes::Pipes;
 use super::plan::{Address, Place, Program, ServerPlan};
 use super::process::{Process, follow_log};
-use super::state::{Link, Listed};
+use super::state::{Link, Listed, State, Status};
 use crate::upstream;
 
 /// How long making an HTTP connection may take.
@@ -42,6 +42,9 @@ const TELL: Duration = Duration::from_secs(1);
 
 /// How long a connection may take to close.
 const CLOSE: Duration = Duration::from_secs(2);
+
+/// How long a process may take to end once its connection has.
+const EXIT: Duration = Duration::from_millis(500);
 
 /// The pause between two lists of tools.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -201,12 +204,7 @@ impl Connection {
     }
 
     /// Follows the list of tools until the connection is no more.
-    pub async fn follow(
-        &mut self,
-        lister: &Lister<'_>,
-        within: Duration,
-        mut listed: impl FnMut(Arc<[Listed]>),
-    ) -> Reason {
+    pub async fn follow(&mut self, lister: &Lister<'_>, within: Duration, status: &watch::Sender<Status>) -> Reason {
         let Self { link, changed, ended, process, asks, .. } = self;
         let next = |after: Instant| {
             let (changed, peer) = (Arc::clone(changed), link.peer.clone());
@@ -221,31 +219,26 @@ impl Connection {
         };
         let mut listing = Box::pin(next(Instant::now()));
         let gave_up = process.as_ref().map(|(_, gave_up)| Arc::clone(gave_up)).unwrap_or_default();
-        let gave_up = || gave_up.load(Ordering::Relaxed);
-        let exited = async {
+        let is_process = process.is_some();
+        let mut exited = pin!(async {
             match process {
                 Some((process, _)) => process.ended().await,
                 None => std::future::pending().await,
             }
-        };
-        tokio::pin!(exited);
-        loop {
+        });
+        let mut exit = None;
+        let why = loop {
             tokio::select! {
-                status = &mut exited => {
-                    return match status {
-                        _ if gave_up() => NONSENSE.to_owned(),
-                        Some(status) => format!("its process ended ({status})"),
-                        None => "its process ended".to_owned(),
-                    };
+                ended = exited.as_mut() => {
+                    exit = Some(ended);
+                    break "its process ended".to_owned();
                 }
-                () = closed(ended) => {
-                    return if gave_up() { NONSENSE } else { "it closed the connection" }.to_owned();
-                }
-                () = link.broken.notified() => return "the connection broke".to_owned(),
+                () = closed(ended) => break "it closed the connection".to_owned(),
+                () = link.broken.notified() => break "the connection broke".to_owned(),
                 tools = &mut listing => {
                     match tools {
-                        Ok(tools) => listed(tools),
-                        Err(Broken { reason, for_good: true }) => return reason,
+                        Ok(tools) => status.send_modify(|status| status.tools = tools),
+                        Err(Broken { reason, for_good: true }) => break reason,
                         Err(Broken { reason, .. }) => {
                             tracing::warn!(server = lister.server.name, reason, "an MCP server's tools cannot be listed anew");
                         }
@@ -253,6 +246,17 @@ impl Connection {
                     listing = Box::pin(next(Instant::now() + PAUSE));
                 }
             }
+        };
+        // Calls that begin from now on fail at once.
+        status.send_replace(Status::without(State::Failed(why.clone())));
+        if exit.is_none() && is_process {
+            // Its pipes close before it has ended, and how it ends says more.
+            exit = tokio::time::timeout(EXIT, exited).await.ok();
+        }
+        match exit.flatten() {
+            _ if gave_up.load(Ordering::Relaxed) => NONSENSE.to_owned(),
+            Some(status) => format!("its process ended ({status})"),
+            None => why,
         }
     }
 

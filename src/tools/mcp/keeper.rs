@@ -85,8 +85,7 @@ async fn serve(
     let link = connection.link();
     tracing::info!(server = lister.server.name, tools = tools.len(), listed_in = ?begun.elapsed(), "an MCP server is there");
     status.send_replace(Status { state: State::Connected, tools, link: Some(link) });
-    let listed = |tools| status.send_modify(|status| status.tools = tools);
-    connection.follow(lister, lister.server.start_timeout, listed).await
+    connection.follow(lister, lister.server.start_timeout, status).await
 }
 
 /// Waits until the server must stop, also where nobody is left who could say so.
