@@ -122,3 +122,23 @@ async fn a_page_that_leaves_calls_its_calls_off() {
     gateway.stopper.stop();
     gateway.task.await.unwrap();
 }
+
+#[tokio::test]
+async fn an_image_goes_to_the_model_beside_the_result() {
+    let provider = Fake::start().await;
+    let mut setup = Setup::new(&[provider.addr]);
+    setup.mcp = vec![fake("plain")];
+    let gateway = setup.start().await;
+    until(&gateway, "fake", "connected").await;
+    let page = Page::post(gateway.addr, &json!({"user": "hi"})).await;
+    provider.asked().await.answer("call c fake_image {}\nfinish tool_calls\n").await;
+    let asked = provider.asked().await;
+    let told = &asked.body["messages"][2][1][0];
+    assert_eq!(told, "result c Ok \"a dot\\n[image/png, 9 bytes]\" and image/png");
+    asked.answer("text done\nfinish stop\n").await;
+    let events = page.answer().await.events();
+    let result = events.iter().find(|event| event["event"] == "tool_result").unwrap();
+    assert_eq!(result["files"][0]["media_type"], "image/png");
+    gateway.stopper.stop();
+    gateway.task.await.unwrap();
+}

@@ -59,9 +59,8 @@ async fn run(
         Err(_) => return Some(late()),
     };
     let lister = Lister { server, status: status.subscribe(), mask };
-    let left = server.start_timeout.saturating_sub(begun.elapsed());
     let reason = tokio::select! {
-        reason = serve(&mut connection, &lister, left, status) => Some(reason),
+        reason = serve(&mut connection, &lister, begun, status) => Some(reason),
         () = stopped(stop) => None,
     };
     // Calls that begin from now on fail at once.
@@ -74,16 +73,16 @@ async fn run(
 async fn serve(
     connection: &mut Connection,
     lister: &Lister<'_>,
-    left: Duration,
+    begun: Instant,
     status: &watch::Sender<Status>,
 ) -> Reason {
-    let begun = Instant::now();
+    let left = lister.server.start_timeout.saturating_sub(begun.elapsed());
     let tools = match connection.list(lister, left).await {
         Ok(tools) => tools,
         Err(reason) => return reason,
     };
     let link = connection.link();
-    tracing::info!(server = lister.server.name, tools = tools.len(), listed_in = ?begun.elapsed(), "an MCP server is there");
+    tracing::info!(server = lister.server.name, tools = tools.len(), after = ?begun.elapsed(), "an MCP server is there");
     status.send_replace(Status { state: State::Connected, tools, link: Some(link) });
     connection.follow(lister, lister.server.start_timeout, status).await
 }
