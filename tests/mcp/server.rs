@@ -159,7 +159,7 @@ impl Server {
             }
             "folder" => answer_text(id, &std::env::current_dir().unwrap().display().to_string()),
             "exit" => std::process::exit(3),
-            "hang" => progress(1.0, &format!("process {}", std::process::id())),
+            "hang" => progress(1.0, &format!("process {} hangs", std::process::id())),
             "called_off" => {
                 self.waits = Some(id.clone());
                 self.tell_called_off();

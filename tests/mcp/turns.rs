@@ -40,16 +40,8 @@ async fn a_killed_server_ends_the_call_but_not_the_turn_and_comes_back() {
     let asked = provider.asked().await;
     assert!(asked.body["tools"].to_string().contains("\"fake_hang\""), "{}", asked.body);
     asked.answer("call c fake_hang {}\nfinish tool_calls\n").await;
-    let seen = page.until("process ").await;
-    let process = seen.split("process ").nth(1).unwrap();
-    let process: i32 = loop {
-        // The number may come in two pieces.
-        let digits: String = process.chars().take_while(char::is_ascii_digit).collect();
-        if process.len() > digits.len() {
-            break digits.parse().unwrap();
-        }
-        panic!("{process} has no end");
-    };
+    let seen = page.until(" hangs").await;
+    let process = seen.split("process ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
     let asked = provider.asked().await;
     let told = asked.body["messages"][2].to_string();
