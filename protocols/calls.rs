@@ -101,7 +101,7 @@ impl OpenCalls {
 }
 
 /// Arguments as a JSON object on one line. The free text of a custom tool becomes its only member, `input`.
-fn object(kind: &ToolKind, text: &str) -> Option<String> {
+pub(crate) fn object(kind: &ToolKind, text: &str) -> Option<String> {
     match kind {
         ToolKind::Custom => Some(serde_json::json!({ "input": text }).to_string()),
         ToolKind::Function | ToolKind::Other(_) => Arguments::text(text).map(|json| on_one_line(&json)),

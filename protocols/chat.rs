@@ -350,6 +350,18 @@ pub fn citations(marks: &[Mark]) -> impl Iterator<Item = &Citation> {
     })
 }
 
+/// Adds a mark. Signatures come in pieces and are joined; everything else stands for itself.
+pub(crate) fn add_mark(marks: &mut Vec<Mark>, mark: &Mark) {
+    if let Mark::Signature { signature: more } = mark
+        && let Some(Mark::Signature { signature }) =
+            marks.iter_mut().find(|mark| matches!(mark, Mark::Signature { .. }))
+    {
+        signature.push_str(more);
+        return;
+    }
+    marks.push(mark.clone());
+}
+
 /// The opaque value that `protocol` stored under `key`.
 pub fn opaque<'a>(marks: &'a [Mark], protocol: &str, key: &str) -> Option<&'a Value> {
     marks.iter().find_map(|mark| match mark {

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::chat::{CallPart, Message, Part, ResultPart, Role, citations};
+use crate::chat::{CallPart, Message, Part, ResultPart, Role, add_mark, citations};
 use crate::error::{Failure, FailureKind};
 use crate::event::{
     BlockId, BlockKind, CancelledBy, Citation, Data, Event, File, Finish, Mark, Runs, StepEnd, Text, ToolCall,
@@ -334,18 +334,6 @@ impl Answer {
             None => self.pieces.push(Piece::Data(Box::new(data.clone()))),
         }
     }
-}
-
-/// Signatures come in pieces and are joined; everything else stands for itself.
-fn add_mark(marks: &mut Vec<Mark>, mark: &Mark) {
-    if let Mark::Signature { signature: more } = mark
-        && let Some(Mark::Signature { signature }) =
-            marks.iter_mut().find(|mark| matches!(mark, Mark::Signature { .. }))
-    {
-        signature.push_str(more);
-        return;
-    }
-    marks.push(mark.clone());
 }
 
 fn tool_parts(tool: &ToolPiece, said: &mut Vec<Part>, results: &mut Vec<Part>) {

@@ -14,6 +14,7 @@ pub mod blocks;
 pub mod callback_sse;
 pub mod calls;
 pub mod chat;
+pub mod chatkit;
 #[cfg(test)]
 mod cuts;
 pub mod error;
@@ -31,6 +32,7 @@ pub mod order;
 pub mod protocol;
 #[cfg(test)]
 mod sample_turns;
+pub mod socket;
 pub mod transcode;
 pub mod vercel;
 pub mod wire;
@@ -49,6 +51,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &vercel::TEXT,
     &vercel::TYPED_LINES,
     &callback_sse::PROTOCOL,
+    &chatkit::PROTOCOL,
 ];
 
 /// The protocol of this name or alias.

@@ -3,7 +3,8 @@
 
 use crate::chat::ChatRequest;
 use crate::event::Text;
-use crate::items::{Attachment, Item, Thread, UserMessage};
+use crate::items::{Attachment, Body, Item, Thread, UserMessage};
+use crate::protocol::Document;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -16,6 +17,11 @@ pub enum Ask {
     Resume {
         /// The thread.
         thread: Text,
+        /// The wire that this page speaks, which may not be that of the page whose request began the turn: it goes into
+        /// [`ChatRequest::wire`] before the reply is opened.
+        wire: &'static str,
+        /// What the page gets if no turn runs there, or no such thread is.
+        idle: Document,
     },
     /// Anything else: the reply is an [`Answer`].
     Operation(Operation),
@@ -44,13 +50,24 @@ pub enum Begin {
         id: Option<Text>,
         /// The message. Its attachments have ids only.
         message: UserMessage,
+        /// Where it stands: [`Place::replaced`] says whether it takes the place of a kept one.
+        place: Place,
     },
-    /// Outputs of page-run calls, and what people said to calls that need an approval.
-    Outputs(Vec<CallAnswer>),
+    /// Outputs of page-run calls, and what people said to calls that need an approval. The store is believed, not the
+    /// page: an output counts only for an open call that a page runs and nobody must allow, an approval only for a call
+    /// that waits for it under that id.
+    Outputs {
+        /// What is said.
+        answers: Vec<CallAnswer>,
+        /// True if the page says all that it knows of a message: what is said to calls that are closed or unknown is
+        /// passed over. If nothing is left then, the turn goes on only where the conversation ends with results that the
+        /// model has not seen, as after a failure. False: each must be for an open call.
+        lenient: bool,
+    },
     /// Another answer.
     Retry {
-        /// The item to begin behind: a user's message, or something of the answer to it that is to be replaced.
-        /// Nothing: the last user's message.
+        /// The user's message to begin behind, or the assistant's message that is to be replaced, by the id that dialects
+        /// with messages know it by ([`Origin::message`](crate::items::Origin)). Nothing: the last user's message.
         after: Option<Text>,
     },
     /// The answers to a form.
@@ -62,6 +79,52 @@ pub enum Begin {
     },
     /// The user did something with a widget.
     Action(Act),
+}
+
+/// Where a user's message stands in a kept conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Behind everything; in the place of the kept one of its id if there is one, for it was edited or is sent again.
+    #[default]
+    Next,
+    /// In the place of the kept one of its id, else of the user's last one: another answer is wanted to it, and it may
+    /// have been edited.
+    Again,
+    /// The page makes no ids but sends its whole conversation: behind the user's messages of these texts, and in the
+    /// place of a kept one that stands there. Pages that send only the end of it have other texts there.
+    Behind(Vec<String>),
+}
+
+impl Place {
+    /// The kept message whose place a message takes: the new one keeps its id and time, and all behind it is removed.
+    /// Nothing: the message is new.
+    pub fn replaced<'a>(&self, id: Option<&str>, message: &UserMessage, items: &'a [Item]) -> Option<&'a Item> {
+        let mut kept = items.iter().filter_map(|item| match &item.body {
+            Body::User(kept) => Some((item, kept)),
+            _ => None,
+        });
+        if let Some(id) = id
+            && let Some((item, _)) = kept.clone().find(|(item, _)| item.id == id)
+        {
+            return Some(item);
+        }
+        match self {
+            Self::Next => None,
+            Self::Again => kept.next_back().map(|(item, _)| item),
+            Self::Behind(earlier) => {
+                let mut kept: Vec<_> = kept.collect();
+                if kept.len() <= earlier.len()
+                    || !kept.iter().zip(earlier).all(|((_, kept), text)| kept.text() == *text)
+                {
+                    return None;
+                }
+                let alone = kept.len() == 1;
+                let (item, there) = kept.swap_remove(earlier.len());
+                // A first message may as well be the newest of a page that sends no more than that.
+                (!earlier.is_empty() || (alone && there.content == message.content)).then_some(item)
+            }
+        }
+    }
 }
 
 /// What somebody outside says to a call.
@@ -123,6 +186,8 @@ pub enum Operation {
     Messages {
         /// The thread.
         thread: Text,
+        /// The wire in whose form the page wants them.
+        wire: &'static str,
     },
     /// A new name for a thread.
     Rename {
@@ -198,20 +263,25 @@ pub enum Answer {
     Thread(Thread, Page<Item>),
     /// Threads.
     Threads(Page<Thread>),
-    /// Items.
-    Items(Page<Item>),
-    /// The whole of a thread.
-    Messages(Vec<Item>),
-    /// An item that was changed, if one was.
-    Updated(Option<Item>),
+    /// Items of this thread.
+    Items(Text, Page<Item>),
+    /// The whole of a thread, oldest first.
+    Messages {
+        /// Its items, hidden ones too.
+        items: Vec<Item>,
+        /// The wire that was asked for.
+        wire: &'static str,
+    },
+    /// An item of this thread that was changed, if one was.
+    Updated(Text, Option<Box<Item>>),
     /// A file; the address where its bytes are to be sent, while they are missing.
     Attachment(Attachment, Option<Upload>),
     /// What was spoken.
     Transcript(String),
     /// It is done. The flag says whether there was anything to do.
     Done(bool),
-    /// There is no turn to resume.
-    NothingRuns,
+    /// Whether there was a turn to stop.
+    Stopped(bool),
 }
 
 /// A part of a list.
@@ -232,4 +302,71 @@ pub struct Upload {
     pub method: &'static str,
     /// Headers to send.
     pub headers: Vec<(String, String)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::items::Said;
+
+    fn said(text: &str) -> UserMessage {
+        UserMessage { content: vec![Said::Text { text: text.to_owned() }], ..UserMessage::default() }
+    }
+
+    fn kept(texts: &[&str]) -> Vec<Item> {
+        let item = |(at, text): (usize, &&str)| Item {
+            id: format!("u{}", at + 1).into(),
+            created: 0,
+            hidden: false,
+            origin: None,
+            body: Body::User(said(text)),
+        };
+        let mut items: Vec<Item> = texts.iter().enumerate().map(item).collect();
+        items.push(Item { id: "e".into(), created: 0, hidden: false, origin: None, body: Body::EndOfTurn });
+        items
+    }
+
+    fn replaced(place: &Place, id: Option<&str>, text: &str, items: &[&str]) -> Option<String> {
+        place.replaced(id, &said(text), &kept(items)).map(|item| item.id.to_string())
+    }
+
+    #[test]
+    fn an_id_that_is_kept_is_replaced_and_any_other_is_new() {
+        assert_eq!(replaced(&Place::Next, Some("u1"), "x", &["a", "b"]).as_deref(), Some("u1"));
+        for id in [None, Some("u3"), Some("e")] {
+            assert_eq!(replaced(&Place::Next, id, "a", &["a", "b"]), None, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn another_answer_is_to_the_last_message_if_its_id_says_nothing() {
+        assert_eq!(replaced(&Place::Again, Some("u1"), "x", &["a", "b"]).as_deref(), Some("u1"));
+        assert_eq!(replaced(&Place::Again, Some("?"), "b", &["a", "b"]).as_deref(), Some("u2"));
+        assert_eq!(replaced(&Place::Again, None, "b", &[]), None);
+    }
+
+    #[test]
+    fn without_ids_what_stands_before_tells() {
+        let behind = |texts: &[&str]| Place::Behind(texts.iter().map(|text| (*text).to_owned()).collect());
+        for (earlier, text, items, expected) in [
+            // The next message, and the same or another text in the place of one.
+            (&["a"][..], "b", &["a"][..], None),
+            (&["a"], "b", &["a", "b"], Some("u2")),
+            (&["a"], "c", &["a", "b", "c"], Some("u2")),
+            // The end of a longer conversation.
+            (&["b"], "c", &["a", "b"], None),
+            (&["b", "c"], "d", &["a", "b", "c", "e"], None),
+            // One alone: another answer to the first message, or the newest alone.
+            (&[], "a", &["a"], Some("u1")),
+            (&[], "a", &["a", "b"], None),
+            (&[], "b", &["a"], None),
+            (&[], "a", &[], None),
+        ] {
+            assert_eq!(
+                replaced(&behind(earlier), None, text, items).as_deref(),
+                expected,
+                "{earlier:?} {text} {items:?}"
+            );
+        }
+    }
 }

@@ -74,6 +74,11 @@ impl Order {
         });
     }
 
+    /// True if this turn has made a call, or is expected to answer it.
+    pub fn knows(&self, call: &Text) -> bool {
+        self.calls.iter().any(|known| known.given == *call || known.shown == *call)
+    }
+
     /// Passes an event on to `out`, with the repairs it needs in front; drops it where it is not legal.
     pub fn admit(&mut self, mut event: Event, out: &mut Vec<Event>) {
         match self.judge(&mut event, out) {

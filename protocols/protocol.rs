@@ -15,6 +15,7 @@ use crate::event::{Event, Text, Warning};
 use crate::items::{Item, Thread};
 use crate::operation::{Answer, Ask};
 use crate::options::{OptionSpec, Options};
+use crate::socket::Socket;
 
 /// A protocol's entry in the registry.
 #[derive(Debug)]
@@ -90,6 +91,14 @@ pub trait Frontend: Send + Sync {
         Document { status: 404, content_type: "application/json", body: "{}".to_owned() }
     }
 
+    /// Opens a WebSocket at the route's path or below it; nothing where the dialect has none.
+    ///
+    /// # Errors
+    /// The caller's mistake, told before the upgrade.
+    fn socket(&self, _head: &RequestHead<'_>) -> Result<Option<Box<dyn Socket>>, CallerError> {
+        Ok(None)
+    }
+
     /// The answer when there will be no stream.
     fn refuse(&self, refusal: &Refusal<'_>) -> Document;
 }
@@ -101,7 +110,8 @@ pub struct RequestHead<'a> {
     pub method: &'a str,
     /// The path, decoded.
     pub path: &'a str,
-    /// What of the path stands below the route's own: empty, or it begins with a slash.
+    /// What of the path stands below the route's own, as it was sent: empty, or it begins with a slash, and its segments
+    /// are percent-encoded.
     pub below: &'a str,
     /// The query string, without its question mark.
     pub query: &'a str,
@@ -133,6 +143,8 @@ pub struct KeptContext {
     pub added: Vec<Item>,
     /// What was changed for this request before the turn and is to be shown so: an answered form, a widget.
     pub replaced: Vec<Item>,
+    /// What the page is shown for the first time, behind all else of the opening: the page-run call whose turn has come.
+    pub shown: Vec<Item>,
 }
 
 /// A reply that has begun.
@@ -194,6 +206,12 @@ pub trait Upstream: Send + Sync {
     fn auth(&self) -> Auth {
         Auth::Bearer
     }
+
+    /// Where sound is sent to be written down, as a form with the fields `file` and `model` that is answered with
+    /// `{"text": str}`. `None` for protocols without.
+    fn transcription(&self, _base_url: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Which model at which address a request is for.
@@ -225,9 +243,9 @@ impl Target<'_> {
 pub struct UpstreamRequest {
     /// Where it goes.
     pub url: String,
-    /// Header names in lower case, and values. `content-type` is always JSON and not listed.
+    /// Header names in lower case, and values. `content-type` is JSON where none is listed.
     pub headers: Vec<(&'static str, String)>,
-    /// The JSON body.
+    /// The body.
     pub body: Vec<u8>,
     /// What could not be said in this protocol.
     pub warnings: Vec<Warning>,

@@ -90,6 +90,11 @@ impl Turn {
         turn.event(Event::TurnEnd(Box::new(TurnEnd { finish: Finish { reason, raw: None }, usage }))).events
     }
 
+    /// The end of a turn that had said what it wanted to.
+    pub(crate) fn done_plainly(self) -> Vec<Event> {
+        self.done(FinishReason::Stop)
+    }
+
     pub(crate) fn failed(self, kind: FailureKind) -> Vec<Event> {
         self.event(Event::Failed(Failure::boxed(kind, "secret: sk-123 at 10.0.0.1"))).events
     }

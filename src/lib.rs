@@ -10,6 +10,8 @@ pub mod secret;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod threads;
 pub mod tools;
 pub mod turn;
+pub mod uploads;
 pub mod upstream;

@@ -83,10 +83,53 @@ fn no_report_shows_a_secret() {
 }
 
 #[test]
+fn files_of_users_have_bounds_and_who_writes_down_what_is_spoken_is_looked_up() {
+    let text = r#"
+        [attachments]
+        path = "/files"
+        url = "https://chat.example.com/"
+        folder = "uploads"
+        max_size = "1MiB"
+        types = ["image/*"]
+        unused = "2h"
+        cors = { origins = ["https://page.example.com"] }
+
+        [providers.ears]
+        protocol = "openai-chat"
+        base_url = "http://ears/v1"
+        api_key = { env = "NOT_THERE" }
+        [[routes]]
+        path = "/chat"
+        protocol = "vercel-auto"
+        transcription = "ears/whisper"
+    "#;
+    let missing = bad_of_all(text);
+    assert!(missing.contains("NOT_THERE") && missing.contains("`transcription`"), "{missing}");
+    let plan = good_of_all(&text.replace("NOT_THERE", "A_KEY"));
+    let files = plan.attachments.unwrap();
+    assert_eq!(files.url.as_deref(), Some("https://chat.example.com"));
+    assert_eq!(files.folder.as_deref(), Some(Path::new("fixtures/config/uploads")));
+    assert_eq!((files.max_size, files.max_per_user, files.max_total), (1 << 20, 1 << 30, 10 << 30));
+    assert_eq!((files.types.allow("image/avif"), files.types.allow("text/plain")), (true, false));
+    assert_eq!((files.unused, files.timeout), (Duration::from_secs(7200), Duration::from_secs(300)));
+    let transcription = plan.routes[0].transcription.as_ref().unwrap();
+    assert_eq!((transcription.provider.name.as_str(), transcription.model.as_str()), ("ears", "whisper"));
+}
+
+fn good_of_all(text: &str) -> Plan {
+    parse_with(chatwire_protocols::PROTOCOLS, "gateway.toml", text).unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn bad_of_all(text: &str) -> String {
+    parse_with(chatwire_protocols::PROTOCOLS, "gateway.toml", text).err().expect("a mistake").to_string()
+}
+
+#[test]
 fn an_empty_file_is_a_gateway_without_routes() {
     let plan = good("");
     assert_eq!(plan.server.listen, "127.0.0.1:8000".parse().unwrap());
     assert_eq!((plan.server.max_body, plan.server.max_head, plan.server.max_connections), (1 << 20, 64 << 10, 1024));
+    assert_eq!(plan.server.max_turns, 1024);
     assert!(plan.routes.is_empty() && plan.models.is_empty());
 }
 
@@ -100,6 +143,7 @@ body_timeout = "1m30s"
 write_timeout = "45s"
 drain = "0s"
 max_connections = 7
+max_turns = 9
 
 [store]
 path = "kept.db"
@@ -191,7 +235,7 @@ fn a_full_configuration_resolves_server_routes_and_tools() {
     assert_eq!(plan.server.listen, "[::1]:0".parse().unwrap());
     assert_eq!(plan.server.body_timeout, Duration::from_secs(90));
     assert_eq!(plan.server.write_timeout, Duration::from_secs(45));
-    assert_eq!((plan.server.drain, plan.server.max_connections), (Duration::ZERO, 7));
+    assert_eq!((plan.server.drain, plan.server.max_connections, plan.server.max_turns), (Duration::ZERO, 7, 9));
     let [route, plain] = plan.routes.as_slice() else { panic!("two routes") };
     assert_eq!((route.path.as_str(), route.protocol.name), ("/api/chat", "vercel-auto"));
     assert!(route.force_model && route.keep_alive.is_none());

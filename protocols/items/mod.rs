@@ -16,11 +16,12 @@ mod input;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use fold::{Change, Folder, Style};
-pub use input::{Pasted, messages};
+pub use fold::{Change, Folder, ItemId, Style};
+pub(crate) use input::as_said;
+pub use input::{Pasted, form_output, messages};
 
 use crate::chat::{CallPart, ResultPart};
-use crate::event::{self, Citation, Mark, Text};
+use crate::event::{self, Mark, Runs, Text, ToolOutcome, ToolResult};
 
 /// Something in a conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,6 +114,17 @@ pub struct UserMessage {
     pub tool: Option<Text>,
     /// Members of the page's own message that have no place above, kept as they came.
     pub extra: Map<String, Value>,
+}
+
+impl UserMessage {
+    /// All its texts, joined.
+    pub fn text(&self) -> String {
+        let texts = self.content.iter().filter_map(|said| match said {
+            Said::Text { text } => Some(text.as_str()),
+            _ => None,
+        });
+        texts.collect()
+    }
 }
 
 /// A piece of a user's message.
@@ -224,6 +236,16 @@ pub enum Task {
     Call(Box<KeptCall>),
 }
 
+impl Task {
+    /// True if there is something for the user to see: a thought may be nothing but what goes back to the provider.
+    pub fn is_shown(&self) -> bool {
+        match self {
+            Self::Thought { text, .. } => !text.trim().is_empty(),
+            Self::Call(_) => true,
+        }
+    }
+}
+
 /// A call of a tool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeptCall {
@@ -232,6 +254,31 @@ pub struct KeptCall {
     /// Its result; nothing while somebody outside is waited for.
     pub result: Option<ResultPart>,
 }
+
+impl KeptCall {
+    /// True for a call of the provider whose input was cut: it is shown, but no model reads it again.
+    pub fn is_cut(&self) -> bool {
+        let interrupted = |result: &ResultPart| result.outcome == ToolOutcome::Interrupted && result.output.is_null();
+        self.call.runs == Runs::Provider && self.result.as_ref().is_some_and(interrupted)
+    }
+
+    /// Puts a result to the call.
+    pub fn answer(&mut self, result: &ToolResult) {
+        self.result = Some(ResultPart {
+            call: self.call.id.clone(),
+            name: self.call.name.clone(),
+            outcome: result.outcome,
+            output: result.output.clone(),
+            files: result.files.clone(),
+            runs: self.call.runs,
+        });
+    }
+}
+
+/// The name of the [`PageRun`] by which a page with page-run calls is asked whether a call may run. Its `call` is the
+/// approval's id, its arguments are `{"approval_id", "tool_call_id", "tool", "arguments"}`, and its output is
+/// `{"approved": bool, "reason"?: str}`, or a bare boolean.
+pub const REQUEST_APPROVAL: &str = "request_approval";
 
 /// A call that a page is asked to run. Of several, one is shown at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -244,10 +291,16 @@ pub struct PageRun {
     pub arguments: Value,
     /// How far it is.
     pub state: PageRunState,
-    /// What the page gave.
+    /// What the page gave, which may be null.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub output: Option<Value>,
     /// True if the model made the call and waits for the output; false if a tool asks it of the page.
     pub by_model: bool,
+}
+
+/// Tells a null that was given from nothing given.
+fn given<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(reader).map(Some)
 }
 
 /// How far a page-run call is.

@@ -1,6 +1,6 @@
 //! A text delta in the middle of an answer costs no allocation at all, from any provider to any page.
 //!
-//! One dialect is allowed a little: it repeats the whole answer at its end, so it has to keep the text.
+//! Two dialects are allowed a little: they repeat the whole text at its end, so they have to keep it.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ const WINDOW: usize = 64;
 /// How often.
 const WINDOWS: usize = 32;
 /// The dialects that keep the text for their last frame.
-const KEEPS_THE_TEXT: &[&str] = &["callback-sse"];
+const KEEPS_THE_TEXT: &[&str] = &["callback-sse", "chatkit"];
 /// In how many windows they may allocate: a text that grows doubles its memory now and then. Here that is once or
 /// twice, and never once per delta.
 const GROWTH: usize = 3;

@@ -154,6 +154,8 @@ const ENDINGS: &[Ending] = &[
         count: Some(|text| lines_with(text, &["data: {\"type\":\"complete\"", "data: {\"type\":\"error\""])),
         last: "\n\n",
     },
+    // The body's end is the turn's; a failure is told in front of it.
+    Ending { dialect: "chatkit", count: None, last: "}\n\n" },
 ];
 
 #[test]

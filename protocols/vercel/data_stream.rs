@@ -23,7 +23,7 @@ use crate::event::{
     BlockId, BlockKind, CancelledBy, Citation, Data, Event, File, FileSource, FinishReason, Mark, StepEnd, Text,
     ToolAwait, ToolCall, ToolKind, ToolOutcome, ToolResult, ToolSays, TurnEnd, Usage, Wants,
 };
-use crate::protocol::{Encoder, ReplyContext};
+use crate::protocol::{Document, Encoder, ReplyContext};
 use crate::wire::json::{write_escaping_separators, write_string, write_value};
 
 /// How many different sources of one answer are shown.
@@ -54,6 +54,12 @@ pub(super) fn headers() -> Vec<(&'static str, String)> {
         ("cache-control", "no-cache, no-transform".to_owned()),
         ("x-accel-buffering", "no".to_owned()),
     ]
+}
+
+/// What a page gets that wants to resume where nothing runs: such a page takes a 204 for an error (AI SDK wire notes
+/// 1.4).
+pub(super) const fn idle() -> Document {
+    Document { status: 200, content_type: "text/plain; charset=utf-8", body: String::new() }
 }
 
 /// The SDK's word for why a model stopped (AI SDK wire notes 1.2).

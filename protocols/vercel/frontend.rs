@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::kept::{self, Address};
 use super::{data_stream, request, text, typed_lines, ui_stream};
 use crate::chat::ChatRequest;
 use crate::error::{CallerError, Refusal};
+use crate::event::Text;
+use crate::operation::{Answer, Ask, Operation, TurnAsk};
 use crate::options::Options;
 use crate::protocol::{Document, Frontend, Reply, ReplyContext, RequestHead};
 use crate::wire::body;
@@ -121,6 +124,41 @@ impl Frontend for Page {
         }
     }
 
+    fn ask(&self, head: &RequestHead<'_>, body: &[u8]) -> Result<Ask, CallerError> {
+        Ok(match Address::read(head)? {
+            Address::Turn => Ask::Turn(Box::new(self.turn(body)?)),
+            Address::ResumeByQuery(thread) => self.resume(thread, Wire::Lines, data_stream::idle()),
+            Address::ResumeByPath(thread) => self.resume(thread, Wire::Ui, ui_stream::idle()),
+            Address::Stop(thread) => Ask::Operation(Operation::Stop { thread }),
+            Address::Messages { thread, sdk } => {
+                let wire = match sdk {
+                    Some(sdk) if sdk < 5 => Wire::Lines,
+                    Some(_) => Wire::Ui,
+                    None => self.wire.unwrap_or(Wire::Ui),
+                };
+                Ask::Operation(Operation::Messages { thread, wire: wire.name() })
+            }
+            Address::Threads(list) => Ask::Operation(Operation::Threads(list)),
+            Address::Delete(thread) => Ask::Operation(Operation::Delete { thread }),
+        })
+    }
+
+    fn answer(&self, answer: &Answer) -> Document {
+        let body = match answer {
+            Answer::Messages { items, wire } => match Wire::from_name(wire) {
+                Some(Wire::Lines | Wire::TypedLines) => json!({ "messages": kept::line_messages(items) }),
+                Some(Wire::Ui | Wire::Text) | None => json!({ "messages": kept::ui_messages(self.ui, items) }),
+            },
+            Answer::Threads(page) => kept::threads(page),
+            Answer::Thread(thread, _) => kept::thread(thread),
+            Answer::Stopped(stopped) => json!({ "stopped": stopped }),
+            Answer::Done(done) => json!({ "deleted": done }),
+            // Nothing that a page of this family can ask for.
+            Answer::Items(..) | Answer::Updated(..) | Answer::Attachment(..) | Answer::Transcript(_) => json!({}),
+        };
+        Document { status: 200, content_type: "application/json", body: body.to_string() }
+    }
+
     /// JSON under a status other than 2xx: the page gets the whole body as its error's message (AI SDK wire notes 1.5
     /// and 3.8), and many pages parse it.
     fn refuse(&self, refusal: &Refusal<'_>) -> Document {
@@ -145,6 +183,22 @@ impl Page {
             ui: ui_stream::Settings::read(options),
             content_type: options.text("content_type").map(str::to_owned),
         })
+    }
+
+    fn turn(&self, body: &[u8]) -> Result<TurnAsk, CallerError> {
+        let body = body::object(body)?;
+        let wire = self.wire.unwrap_or_else(|| Wire::detect(&body));
+        let mut ask = match wire {
+            Wire::TypedLines => request::plain(typed_lines::parse(body)?)?,
+            Wire::Lines | Wire::Ui | Wire::Text => request::turn(body)?,
+        };
+        ask.chat.wire = wire.name();
+        Ok(ask)
+    }
+
+    /// A route of one wire answers on that, whichever way the page asks.
+    fn resume(&self, thread: Text, way: Wire, idle: Document) -> Ask {
+        Ask::Resume { thread, wire: self.wire.unwrap_or(way).name(), idle }
     }
 
     /// The configured media type, for an answer that is lines.

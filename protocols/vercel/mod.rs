@@ -5,6 +5,7 @@
 
 mod data_stream;
 mod frontend;
+mod kept;
 mod request;
 mod text;
 mod typed_lines;

@@ -11,3 +11,4 @@ pub mod plain;
 pub mod request;
 pub mod sse;
 pub mod think;
+pub mod time;

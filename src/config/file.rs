@@ -44,6 +44,39 @@ section! {
         facts: Optional<Facts>,
         /// Where the tools and the MCP servers are shown. Default: nowhere.
         inspect: Optional<Inspect>,
+        /// Files that users upload. Default: none.
+        attachments: Optional<Attachments>,
+    }
+}
+
+section! {
+    /// Files that users upload.
+    Attachments, "[attachments]" {
+        /// The path that they are sent to. Each file stands below it.
+        path: Required<String>,
+        /// Where pages find the gateway, such as "https://chat.example.com". Default: the host that a page calls, with
+        /// https if a proxy says so in `x-forwarded-proto`.
+        url: Optional<String>,
+        /// The folder of their bytes, relative to this file; made if it is not there. Default: the store's file with
+        /// `.files` behind its name, or without a store one that is gone when the gateway stops.
+        folder: Optional<String>,
+        /// Largest file. Default: "20MiB".
+        max_size: Optional<Size>,
+        /// Most bytes of all files of a user. Default: "1GiB".
+        max_per_user: Optional<Size>,
+        /// Most bytes of all files. Default: "10GiB".
+        max_total: Optional<Size>,
+        /// The media types that are taken: whole ones, "image/*" and the like, or "*/*". Default: the usual pictures,
+        /// PDF, JSON, and plain, CSV and Markdown texts.
+        types: List<String>,
+        /// How long sending a file may take. Default: "5m".
+        timeout: Optional<Deadline>,
+        /// How long a file is kept that no message names. Default: "1d".
+        unused: Optional<Deadline>,
+        /// How long the signed addresses of files are good for. Default: "1d".
+        url_lifetime: Optional<Deadline>,
+        /// Pages of which other origins may send files. Default: none.
+        cors: Optional<Cors>,
     }
 }
 
@@ -102,6 +135,8 @@ section! {
         drain: Optional<Period>,
         /// Most connections at a time. Default: 1024.
         max_connections: Optional<Whole<1, 1_000_000>>,
+        /// Most turns of kept conversations at a time. Others wait for their place. Default: 1024.
+        max_turns: Optional<Whole<1, 1_000_000>>,
     }
 }
 
@@ -251,6 +286,10 @@ section! {
         history: Optional<Whole<1, 100_000>>,
         /// The model that names new threads. Default: they are called by their first message.
         title_model: Optional<String>,
+        /// What happens when a user does something with a widget, by the actions' names.
+        actions: Optional<Named<Action>>,
+        /// What writes down what users speak, as "provider/model". Default: nothing does.
+        transcription: Optional<String>,
         /// After how much silence a keep-alive goes out; `false` for never. Default: "15s".
         keep_alive: Optional<Switch<Deadline>>,
         /// How long a whole turn may take. Default: "10m".
@@ -259,6 +298,17 @@ section! {
         cors: Optional<Cors>,
         /// Options of its protocol.
         options: Optional<FreeTable>,
+    }
+}
+
+section! {
+    /// What happens when a user does something with a widget.
+    Action, "an action" {
+        /// The tool that is run, with what comes with the action as its arguments. The widget that it makes takes the
+        /// place of the one that was used. The model need not be offered the tool.
+        tool: Required<String>,
+        /// Whether the model is told and answers. Default: false.
+        say: Optional<bool>,
     }
 }
 

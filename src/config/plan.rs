@@ -15,6 +15,7 @@ use crate::secret::Secret;
 use crate::tools::mcp::{Offer, ServerPlan};
 use crate::tools::{Arguments, Tool, WidgetTemplate, Writer};
 use crate::turn::{Busy, Leaving};
+use crate::uploads::media::Types;
 
 /// What a gateway serves and how.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub struct Plan {
     pub owner: Option<String>,
     /// Where facts are listed and decided about, if anywhere.
     pub facts: Option<FactsMount>,
+    /// What holds for files that users upload, if they may.
+    pub attachments: Option<Attachments>,
     /// The MCP servers.
     pub mcp: Vec<Arc<ServerPlan>>,
     /// Where the tools and the MCP servers are shown, if anywhere.
@@ -44,6 +47,53 @@ pub struct InspectMount {
     pub path: String,
     /// Which pages of other origins may call it.
     pub cors: Cors,
+}
+
+/// What holds for files that users upload.
+#[derive(Clone, Debug)]
+pub struct Attachments {
+    /// The path that they are sent to; each stands below it.
+    pub path: String,
+    /// Where pages find the gateway, without a slash at its end; without it, at the host that they have called.
+    pub url: Option<String>,
+    /// The folder of the bytes; without it, one beside the store's file.
+    pub folder: Option<PathBuf>,
+    /// Most bytes of a file.
+    pub max_size: u64,
+    /// Most bytes of all files of a user.
+    pub max_per_user: u64,
+    /// Most bytes of all files.
+    pub max_total: u64,
+    /// The media types that are taken.
+    pub types: Types,
+    /// How long sending a file may take.
+    pub timeout: Duration,
+    /// How long a file that belongs to no thread is kept.
+    pub unused: Duration,
+    /// How long a signed address is good for.
+    pub url_lifetime: Duration,
+    /// Which pages of other origins may send files.
+    pub cors: Cors,
+}
+
+impl Attachments {
+    /// What holds where the file says nothing else.
+    pub fn new(path: &str) -> Self {
+        let day = Duration::from_secs(24 * 60 * 60);
+        Self {
+            path: path.to_owned(),
+            url: None,
+            folder: None,
+            max_size: 20 << 20,
+            max_per_user: 1 << 30,
+            max_total: 10 << 30,
+            types: Types::default(),
+            timeout: Duration::from_secs(300),
+            unused: day,
+            url_lifetime: day,
+            cors: Cors::default(),
+        }
+    }
 }
 
 /// Where facts are listed and decided about.
@@ -74,6 +124,8 @@ pub struct Server {
     pub drain: Duration,
     /// Most connections at a time.
     pub max_connections: usize,
+    /// Most turns of kept conversations at a time.
+    pub max_turns: u32,
 }
 
 /// One route.
@@ -109,6 +161,17 @@ pub struct Route {
     pub turn_timeout: Duration,
     /// How conversations are kept, if the gateway keeps them.
     pub memory: Option<Memory>,
+    /// What writes down what users speak, if anything does.
+    pub transcription: Option<Transcription>,
+}
+
+/// What writes down what users speak.
+#[derive(Clone)]
+pub struct Transcription {
+    /// The provider.
+    pub provider: Arc<Provider>,
+    /// Its name of the model.
+    pub model: String,
 }
 
 /// How a route's conversations are kept.
@@ -122,6 +185,26 @@ pub struct Memory {
     pub history: u32,
     /// Names new threads; without one, they are called by their first message.
     pub title_model: Option<Arc<Model>>,
+    /// What happens when a user does something with a widget, by the actions' names.
+    pub actions: BTreeMap<String, ActionPlan>,
+}
+
+/// What happens when a user does something with a widget.
+#[derive(Clone, Debug)]
+pub struct ActionPlan {
+    /// The tool that is run.
+    pub tool: ActionTool,
+    /// Whether the model is told and answers.
+    pub say: bool,
+}
+
+/// The tool of an action.
+#[derive(Clone, Debug)]
+pub enum ActionTool {
+    /// A configured one.
+    Plan(Arc<ToolPlan>),
+    /// One that a layer of the route brings for each user, by its name.
+    OfLayer(String),
 }
 
 /// Which pages of other origins may call a route.

@@ -14,9 +14,10 @@ use hyper::body::{Frame, SizeHint};
 use pin_project::pin_project;
 use tokio::time::Instant;
 
+use super::file::FileBody;
 use super::pump::Pumped;
+use super::source::Source;
 use crate::telemetry::Record;
-use crate::turn::Driver;
 use crate::upstream::Alarm;
 
 /// A reply's body.
@@ -24,6 +25,8 @@ use crate::upstream::Alarm;
 pub enum Body {
     /// One document.
     Document(#[pin] Full<Bytes>),
+    /// A file of a user.
+    File(Box<FileBody>),
     /// A running turn.
     Turn(#[pin] Box<TurnBody>),
     /// A running turn on a connection that does not say whether the page reads.
@@ -32,7 +35,7 @@ pub enum Body {
 
 /// A turn on its way to a page. Dropping it drops the turn.
 pub struct TurnBody {
-    driver: Driver,
+    source: Source,
     encoder: Box<dyn Encoder>,
     /// Events that are not written yet.
     events: Vec<Event>,
@@ -62,14 +65,14 @@ impl std::error::Error for Broken {}
 impl TurnBody {
     /// The rest of a turn that has given `events` so far. `keep_alive` is how long it may be silent.
     pub fn new(
-        driver: Driver,
+        source: Source,
         encoder: Box<dyn Encoder>,
         events: Vec<Event>,
         keep_alive: Option<Duration>,
         record: Record,
     ) -> Self {
         let silence = keep_alive.map(|most| Silence { most, alarm: Alarm::new(Instant::now() + most) });
-        Self { driver, encoder, events, out: BytesMut::new(), silence, record }
+        Self { source, encoder, events, out: BytesMut::new(), silence, record }
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
@@ -81,10 +84,10 @@ impl TurnBody {
                 }
                 return Poll::Ready(Some(Ok(self.out.split().freeze())));
             }
-            if self.driver.ended() {
+            if self.source.ended() {
                 return Poll::Ready(self.encoder.abort().then_some(Err(Broken)));
             }
-            if self.driver.poll(cx, &mut self.events).is_pending() {
+            if self.source.poll(cx, &mut self.events).is_pending() {
                 std::task::ready!(self.poll_silence(cx));
             }
         }
@@ -92,7 +95,7 @@ impl TurnBody {
 
     fn encode(&mut self) {
         for event in self.events.drain(..) {
-            self.record.event(&event, &self.driver);
+            self.record.event(&event, || self.source.target());
             self.encoder.event(&event, &mut self.out);
         }
     }
@@ -124,6 +127,7 @@ impl hyper::body::Body for Body {
         match self.project() {
             // A document in memory cannot fail.
             BodyKind::Document(document) => document.poll_frame(cx).map_err(|never| match never {}),
+            BodyKind::File(file) => file.poll_piece(cx),
             BodyKind::Turn(turn) => turn.poll_frame(cx),
             BodyKind::Pumped(turn) => turn.poll_frame(cx),
         }
@@ -132,6 +136,7 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Document(document) => document.is_end_stream(),
+            Self::File(file) => file.left() == 0,
             Self::Turn(_) | Self::Pumped(_) => false,
         }
     }
@@ -139,8 +144,16 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Document(document) => document.size_hint(),
+            Self::File(file) => SizeHint::with_exact(file.left()),
             Self::Turn(_) | Self::Pumped(_) => SizeHint::default(),
         }
+    }
+}
+
+impl Body {
+    /// So many bytes of a file.
+    pub fn file(file: tokio::fs::File, size: u64) -> Self {
+        Self::File(Box::new(FileBody::new(file, size)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chatwire_protocols::chat::{ChatRequest, Message, Role};
+use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{CallerError, Refusal};
 use chatwire_protocols::protocol::RequestHead;
 use http::request::Parts;
@@ -12,11 +12,11 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
-use super::{cors, facts, inspect, open, owner, refuse, request};
-use crate::config::pattern;
-use crate::config::plan::{Model, ModelDefaults, Route};
+use super::{attachments, cors, facts, inspect, kept, open, owner, refuse, request};
+use crate::config::plan::{Model, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
+use crate::turn::choose_model;
 
 const METHODS: &str = "POST, OPTIONS";
 
@@ -33,7 +33,7 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
         record.quiet();
         refuse::health(&head.method, gateway.stop.has_begun())
     } else if let Some(route) = gateway.route(head.uri.path()) {
-        let mut response = on_route(&gateway, route, &head, body, record).await;
+        let mut response = on_path(&gateway, route, "", &head, body, record).await;
         cors::apply(&route.cors, &head.headers, &mut response);
         response
     } else if let Some((mount, below)) = gateway.facts(head.uri.path()) {
@@ -44,6 +44,14 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
         let mut response = inspect::reply(&gateway, mount, below, &head, record);
         cors::apply(&mount.cors, &head.headers, &mut response);
         response
+    } else if let Some((uploads, mount, below)) = gateway.attachments(head.uri.path()) {
+        let mut response = attachments::reply(&gateway, uploads, (mount, below), &head, body, record).await;
+        cors::apply(&mount.cors, &head.headers, &mut response);
+        response
+    } else if let Some((route, below)) = gateway.route_above(head.uri.path()) {
+        let mut response = on_path(&gateway, route, below, &head, body, record).await;
+        cors::apply(&route.cors, &head.headers, &mut response);
+        response
     } else {
         let error = CallerError::new(404, "not_found", "there is nothing at this path");
         refused(record, None, &Refusal::Caller(&error))
@@ -52,42 +60,51 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
     response
 }
 
-async fn on_route(
+/// Answers a request at a route's path, or `below` it.
+async fn on_path(
     gateway: &Gateway,
     route: &Arc<Route>,
+    below: &str,
     head: &Parts,
     body: Incoming,
     mut record: Record,
 ) -> Response<Body> {
     record.route(&route.path, route.protocol.name);
+    let methods = if route.memory.is_some() { kept::METHODS } else { METHODS };
     if head.method == Method::OPTIONS {
         record.quiet();
         let mut response = refuse::empty(StatusCode::NO_CONTENT);
-        refuse::allow(&mut response, METHODS);
+        refuse::allow(&mut response, methods);
         if cors::is_preflight(&head.method, &head.headers) {
-            cors::preflight(&route.cors, METHODS, &head.headers, &mut response);
+            cors::preflight(&route.cors, methods, &head.headers, &mut response);
         }
         return response;
     }
-    match read(gateway, route, head, body).await {
-        Ok(asked) => {
-            let pace = match head.version {
-                Version::HTTP_2 => Pace::OfStream(gateway.plan.server.write_timeout),
-                _ => Pace::OfConnection,
-            };
-            open::reply(gateway, route, asked, record, pace).await
-        }
-        Err(error) => {
-            let mut response = refused(record, Some(route), &Refusal::Caller(&error));
-            match error.status {
-                405 => refuse::allow(&mut response, METHODS),
-                // The body, or the rest of it, still stands on the connection.
-                408 | 413 => refuse::close(&mut response, head.version),
-                _ => {}
+    let pace = match head.version {
+        Version::HTTP_2 => Pace::OfStream(gateway.plan.server.write_timeout),
+        _ => Pace::OfConnection,
+    };
+    let error = match &route.memory {
+        Some(memory) => match kept::read(gateway, route, below, head, body).await {
+            Ok((owner, ask)) => {
+                let files = gateway.files(head);
+                return kept::reply(gateway, route, (memory, &owner, &*files), ask, record, pace).await;
             }
-            response
-        }
+            Err(error) => error,
+        },
+        None => match read(gateway, route, head, body).await {
+            Ok(asked) => return open::reply(gateway, route, asked, record, pace).await,
+            Err(error) => error,
+        },
+    };
+    let mut response = refused(record, Some(route), &Refusal::Caller(&error));
+    match error.status {
+        405 => refuse::allow(&mut response, methods),
+        // The body, or the rest of it, still stands on the connection.
+        408 | 413 => refuse::close(&mut response, head.version),
+        _ => {}
     }
+    response
 }
 
 /// What a page asks for.
@@ -109,36 +126,9 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let query = head.uri.query().unwrap_or_default();
     let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: "", query };
-    let mut chat = route.frontend.parse(&page, &body)?;
+    let chat = route.frontend.parse(&page, &body)?;
     let model = choose_model(route, chat.model.as_deref())?;
-    complete(&mut chat, route, &model.defaults);
     Ok(Asked { chat, model, owner })
-}
-
-/// The model that the page names, or the route's own.
-fn choose_model(route: &Route, asked: Option<&str>) -> Result<Arc<Model>, CallerError> {
-    let asked = asked.filter(|name| !name.is_empty() && !route.force_model);
-    let wrong = |status, code, message| CallerError { status, code, path: "model".to_owned(), message };
-    match asked {
-        Some(name) => pattern::find(&route.models, name).ok_or_else(|| {
-            let name: String = name.chars().take(100).collect();
-            wrong(404, "unknown_model", format!("there is no model {name:?} here"))
-        }),
-        None => route.model.clone().ok_or_else(|| {
-            wrong(400, "missing_model", "is missing, and this route has no model of its own".to_owned())
-        }),
-    }
-}
-
-/// Adds what the configuration says and the page did not.
-fn complete(chat: &mut ChatRequest, route: &Route, defaults: &ModelDefaults) {
-    let settings = &mut chat.settings;
-    settings.max_tokens = settings.max_tokens.or(defaults.max_tokens);
-    settings.temperature = settings.temperature.or(defaults.temperature);
-    settings.reasoning = settings.reasoning.or(defaults.reasoning);
-    if let Some(system) = &route.system {
-        chat.messages.insert(0, Message::text(Role::System, system.clone()));
-    }
 }
 
 /// Answers that there will be no stream, and logs it.

@@ -19,6 +19,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the last frames may take to reach their pages.
 const LAST_FRAMES: Duration = Duration::from_secs(2);
 
+/// How long turns may take to store what they have said.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
 /// A gateway that listens and does not answer yet.
 pub struct Listening {
     listener: TcpListener,
@@ -100,13 +103,18 @@ impl Listening {
         drop(listener);
         tracing::info!("stopping");
         let now = stop.reached(Phase::Now);
-        let drained = slots.acquire_many(u32::try_from(most).unwrap_or(u32::MAX));
+        let drained = async {
+            drop(slots.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await);
+            // Turns may outlive their pages.
+            gateway.threads.turns().idle().await;
+        };
         tokio::select! {
-            _ = drained => {}
+            () = drained => {}
             () = now => {}
             () = close(&gateway, &stopper) => {}
         }
         stopper.advance(Phase::Now);
+        gateway.threads.turns().close(LAST_WRITES).await;
         gateway.servers.close().await;
     }
 }
@@ -137,4 +145,132 @@ fn start(stream: TcpStream, slot: OwnedSemaphorePermit, gateway: &Arc<Gateway>, 
         connection::serve(stream, gateway, stop).await;
         drop(slot);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chatwire_protocols::chat::{ChatRequest, Message, Role};
+    use chatwire_protocols::items::{Body, Style, Thread, ThreadStatus};
+    use chatwire_protocols::protocol::ReplyContext;
+    use serde_json::Map;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::store::{Direction, Owner, PageQuery, Write};
+    use crate::tools::Toolbox;
+    use crate::turn::{Beside, Kept, Leaving, Parts};
+
+    const THREAD: &str = "thr";
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// A gateway with a kept turn that no page follows, and the provider's end of it.
+    async fn with_turn(drain: &str, beside: Option<Beside>) -> (Listening, TcpStream) {
+        let provider = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\ndrain = \"{drain}\"\n[providers.p]\nprotocol = \"openai-chat\"\n\
+             base_url = \"http://{}/v1\"\n[models.m]\ntargets = [\"p/m\"]\n[[routes]]\npath = \"/\"\n\
+             protocol = \"vercel-auto\"\nmodel = \"m\"\n",
+            provider.local_addr().unwrap()
+        );
+        let env = BTreeMap::<String, String>::new();
+        let plan = crate::config::parse("gateway.toml", &text, &|name| env.get(name).cloned());
+        let listening = bind(plan.unwrap_or_else(|report| panic!("{report}"))).await.unwrap();
+        let gateway = &listening.gateway;
+        let owner = Owner::local();
+        let (created, status) = (1, ThreadStatus::Active);
+        let id = THREAD.to_owned();
+        let thread = Thread { id, title: None, status, metadata: Map::new(), created, updated: created };
+        gateway.store.apply(&owner, THREAD, vec![Write::Thread(thread)]).await.unwrap();
+        let parts = Parts {
+            turn: "turn_1".into(),
+            chat: ChatRequest { messages: vec![Message::text(Role::User, "hi")], ..ChatRequest::default() },
+            toolbox: Toolbox::default(),
+            model: Arc::clone(&gateway.plan.models["m"]),
+            max_steps: 1,
+            page_calls: false,
+            timeout: LONG,
+            upstreams: Arc::clone(&gateway.threads.means().upstreams),
+            stop: gateway.stop.clone(),
+        };
+        let follower = gateway.threads.turns().start(Kept {
+            claim: gateway.threads.turns().claim(&owner, THREAD, Duration::ZERO).await.unwrap(),
+            parts,
+            chat: ChatRequest::default(),
+            context: ReplyContext::default(),
+            store: Arc::clone(&gateway.store),
+            owner,
+            style: Style::default(),
+            leaving: Leaving::Finish,
+            beside,
+        });
+        drop(follower);
+        let (mut socket, _) = provider.accept().await.unwrap();
+        let mut head = [0; 4096];
+        assert_ne!(socket.read(&mut head).await.unwrap(), 0);
+        (listening, socket)
+    }
+
+    /// Something beside the turn that never comes.
+    fn never() -> Option<Beside> {
+        Some(Box::pin(std::future::pending()))
+    }
+
+    /// What is stored when the gateway has ended: when the thread was changed, and the texts.
+    async fn after(gateway: &Gateway) -> (u64, Vec<String>) {
+        assert!(gateway.threads.turns().is_empty());
+        let owner = Owner::local();
+        let query = PageQuery { after: None, limit: 10, direction: Direction::OldestFirst };
+        let items = gateway.store.items(&owner, THREAD, query, true).await.unwrap();
+        let texts = items.rows.into_iter().filter_map(|(_, item)| match item.body {
+            Body::Assistant(message) => Some(message.text),
+            _ => None,
+        });
+        (gateway.store.thread(&owner, THREAD).await.unwrap().unwrap().1.updated, texts.collect())
+    }
+
+    #[tokio::test]
+    async fn a_turn_without_pages_is_finished_before_the_gateway_ends() {
+        let (listening, mut socket) = with_turn("20s", None).await;
+        let gateway = Arc::clone(&listening.gateway);
+        listening.stopper().stop();
+        let serving = tokio::spawn(listening.serve());
+        let chunk = |delta: &str, finish: &str| {
+            format!(
+                r#"data: {{"id":"c","object":"chat.completion.chunk","model":"m","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}]}}"#
+            )
+        };
+        let (said, end) = (chunk(r#"{"content":"late"}"#, "null"), chunk("{}", "\"stop\""));
+        let body = format!("{said}\n\n{end}\n\ndata: [DONE]\n\n");
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n", body.len());
+        socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        tokio::time::timeout(LONG, serving).await.expect("the gateway ends").unwrap();
+        let (updated, texts) = after(&gateway).await;
+        assert_eq!((updated > 1, texts), (true, vec!["late".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_takes_too_long_is_cut_and_its_end_is_stored() {
+        let (listening, mut socket) = with_turn("0s", never()).await;
+        let gateway = Arc::clone(&listening.gateway);
+        listening.stopper().stop();
+        tokio::time::timeout(LONG, listening.serve()).await.expect("the gateway ends");
+        let (updated, texts) = after(&gateway).await;
+        assert_eq!((updated > 1, texts.len()), (true, 0));
+        let mut rest = Vec::new();
+        assert!(socket.read_to_end(&mut rest).await.is_ok(), "the provider is left");
+    }
+
+    #[tokio::test]
+    async fn a_second_stop_cuts_turns_at_once_and_waits_for_what_they_store() {
+        let (listening, _socket) = with_turn("20s", never()).await;
+        let gateway = Arc::clone(&listening.gateway);
+        let stopper = listening.stopper();
+        stopper.stop();
+        stopper.stop();
+        tokio::time::timeout(LONG, listening.serve()).await.expect("the gateway ends");
+        assert!(after(&gateway).await.0 > 1);
+    }
 }

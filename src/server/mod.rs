@@ -1,19 +1,23 @@
 //! The running gateway: listener, connections, routing, requests in and replies out.
 
+mod attachments;
 mod body;
 mod connection;
 mod cors;
 mod exchange;
 mod facts;
+mod file;
 mod gateway;
 mod inspect;
 mod io;
+mod kept;
 mod listen;
 mod open;
 mod owner;
 mod pump;
 mod refuse;
 mod request;
+mod source;
 mod stop;
 
 pub use listen::{Listening, bind, run};

@@ -2,28 +2,24 @@
 //! keep-alive time: a failure until then is a plain error with its own status.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::BytesMut;
-use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{Failure, Refusal};
-use chatwire_protocols::event::{Event, Text};
-use chatwire_protocols::protocol::{Reply, ReplyContext};
-use compact_str::format_compact;
+use chatwire_protocols::event::Event;
+use chatwire_protocols::protocol::{Keeps, Reply, ReplyContext};
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use uuid::Uuid;
 
 use super::body::{Body, TurnBody};
 use super::exchange::{Asked, refused};
 use super::gateway::Gateway;
 use super::pump::Pumped;
-use crate::config::plan::{Route, ToolPlan};
-use crate::layers::Prepared;
-use crate::store::Owner;
+use super::source::Source;
+use crate::config::plan::Route;
 use crate::telemetry::Record;
-use crate::tools::Toolbox;
-use crate::turn::{Driver, Parts};
+use crate::threads::{new_id, now_ms};
+use crate::turn::{Driver, parts};
 
 /// Who notices that a page does not read its answer.
 #[derive(Clone, Copy, Debug)]
@@ -42,61 +38,37 @@ pub async fn reply(
     mut record: Record,
     pace: Pace,
 ) -> Response<Body> {
-    let Asked { mut chat, model, owner } = asked;
+    let Asked { chat, model, owner } = asked;
     record.model(&model.name);
     let turn = new_id("turn");
     let context = ReplyContext {
         turn: turn.clone(),
         message: chat.continues.clone().unwrap_or_else(|| new_id("msg")),
         model: model.name.as_str().into(),
-        created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        created: now_ms() / 1000,
         kept: None,
     };
     let reply = route.frontend.open(&chat, &context);
-    let tools = prepare(gateway, route, owner.as_ref(), &mut chat).await;
-    let toolbox = Toolbox::new(&tools, &mut chat.tools);
-    let driver = Driver::new(Parts {
-        turn,
-        chat,
-        toolbox,
-        model,
-        max_steps: route.max_steps,
-        timeout: route.turn_timeout,
-        upstreams: Arc::clone(&gateway.upstreams),
-        stop: gateway.stop.clone(),
-    });
+    let parts = parts(gateway.threads.means(), route, owner.as_ref(), turn, chat, model).await;
+    send(route, reply, Source::Own(Box::new(Driver::new(parts))), record, pace).await
+}
+
+/// Gives the reply to a turn, wherever its events come from.
+pub async fn send(route: &Route, reply: Reply, source: Source, record: Record, pace: Pace) -> Response<Body> {
     if reply.whole {
-        whole(route, reply, driver, record).await
+        whole(route, reply, source, record).await
     } else {
-        stream(route, reply, driver, record, pace).await
+        stream(route, reply, source, record, pace).await
     }
 }
 
-/// Applies the route's layers and gives the tools of the turn: those of MCP servers as they are now.
-async fn prepare(
-    gateway: &Gateway,
-    route: &Route,
-    owner: Option<&Owner>,
-    chat: &mut ChatRequest,
-) -> Vec<Arc<ToolPlan>> {
-    let mut tools = route.tools.clone();
-    if !route.mcp.is_empty() {
-        gateway.servers.add(&route.mcp, &mut tools).await;
-    }
-    if let Some(owner) = owner {
-        let mut prepared = Prepared { owner, store: &gateway.store, chat, tools: &mut tools };
-        for layer in &route.layers {
-            layer.prepare(&mut prepared).await;
-        }
-    }
-    tools
-}
-
-async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record, pace: Pace) -> Response<Body> {
+async fn stream(route: &Route, reply: Reply, mut source: Source, record: Record, pace: Pace) -> Response<Body> {
     let mut events = Vec::new();
+    // A page that holds nothing itself must be told what has been stored for it, also when the turn fails.
+    let held = source.is_own() || keeps(route) != Keeps::Always;
     let opening = async {
-        while !opens(&events) && !driver.ended() {
-            std::future::poll_fn(|cx| driver.poll(cx, &mut events)).await;
+        while held && !opens(&events) && !source.ended() {
+            std::future::poll_fn(|cx| source.poll(cx, &mut events)).await;
         }
     };
     match route.keep_alive {
@@ -104,13 +76,14 @@ async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record,
         Some(silence) => drop(tokio::time::timeout(silence, opening).await),
         None => opening.await,
     }
-    if !opens(&events)
+    if held
+        && !opens(&events)
         && let Some(Event::Failed(failure)) = events.last()
     {
-        return refused_turn(route, record, &driver, failure);
+        return refused_turn(route, record, &source, failure);
     }
     let head = (reply.status, reply.headers);
-    let body = Box::new(TurnBody::new(driver, reply.encoder, events, route.keep_alive, record));
+    let body = Box::new(TurnBody::new(source, reply.encoder, events, route.keep_alive, record));
     let body = match pace {
         Pace::OfConnection => Body::Turn(body),
         Pace::OfStream(patience) => Body::Pumped(Pumped::new(body, patience)),
@@ -120,6 +93,10 @@ async fn stream(route: &Route, reply: Reply, mut driver: Driver, record: Record,
     response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     response
+}
+
+fn keeps(route: &Route) -> Keeps {
+    route.protocol.frontend.as_ref().map_or(Keeps::Never, |frontend| frontend.keeps)
 }
 
 /// True if the events say something to the page: the head must go out.
@@ -134,26 +111,26 @@ fn opens(events: &[Event]) -> bool {
 }
 
 /// A reply that is one document: it is sent when it is complete.
-async fn whole(route: &Route, mut reply: Reply, mut driver: Driver, mut record: Record) -> Response<Body> {
+async fn whole(route: &Route, mut reply: Reply, mut source: Source, mut record: Record) -> Response<Body> {
     let mut events = Vec::new();
     let mut out = BytesMut::new();
-    while !driver.ended() {
-        std::future::poll_fn(|cx| driver.poll(cx, &mut events)).await;
+    while !source.ended() {
+        std::future::poll_fn(|cx| source.poll(cx, &mut events)).await;
         for event in events.drain(..) {
             if let Event::Failed(failure) = &event {
-                return refused_turn(route, record, &driver, failure);
+                return refused_turn(route, record, &source, failure);
             }
-            record.event(&event, &driver);
+            record.event(&event, || source.target());
             reply.encoder.event(&event, &mut out);
         }
     }
     with_head((reply.status, reply.headers), Body::from(out.freeze()))
 }
 
-fn refused_turn(route: &Route, mut record: Record, driver: &Driver, failure: &Failure) -> Response<Body> {
-    record.target(driver);
-    match driver.mistake() {
-        Some(error) => refused(record, Some(route), &Refusal::Caller(error)),
+fn refused_turn(route: &Route, mut record: Record, source: &Source, failure: &Failure) -> Response<Body> {
+    record.target(source.target());
+    match source.mistake() {
+        Some(error) => refused(record, Some(route), &Refusal::Caller(&error)),
         None => refused(record, Some(route), &Refusal::Failure(failure)),
     }
 }
@@ -167,8 +144,4 @@ fn with_head((status, headers): (u16, Vec<(&'static str, String)>), body: Body) 
         }
     }
     response
-}
-
-fn new_id(kind: &str) -> Text {
-    format_compact!("{kind}_{}", Uuid::now_v7().simple())
 }

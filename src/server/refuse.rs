@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use chatwire_protocols::error::{CallerError, Refusal};
+use chatwire_protocols::protocol::Document;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Response, StatusCode, Version};
 use serde_json::json;
@@ -30,6 +31,11 @@ pub fn on_route(route: &Route, refusal: &Refusal<'_>) -> Response<Body> {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     response
+}
+
+/// An answer that a dialect has written.
+pub fn given(answer: Document) -> Response<Body> {
+    document(answer.status, answer.content_type, answer.body.into())
 }
 
 /// An answer without a body.

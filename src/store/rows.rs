@@ -59,6 +59,11 @@ pub enum Direction {
 pub enum Write {
     /// Makes the thread, or changes title, status, metadata and time of the one with its id.
     Thread(Thread),
+    /// Says when the thread was last changed, and nothing else of it. Never moves back.
+    Touch {
+        /// When.
+        updated: u64,
+    },
     /// Adds an item at the end. Fails with [`StoreError::Exists`](super::StoreError::Exists) if there is one with its id.
     Add(Item),
     /// Replaces the item with this id, which keeps its place and its time, or adds it at the end.
@@ -98,6 +103,20 @@ pub struct Page<T> {
     pub rows: Vec<(Sequence, T)>,
     /// True if there is more behind it.
     pub more: bool,
+}
+
+/// How many bytes the files may have together. Each counts for [`Room::EACH`] more, so that empty ones have a bound too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Those of one owner.
+    pub owner: u64,
+    /// Those of all.
+    pub all: u64,
+}
+
+impl Room {
+    /// What a file counts for beside its bytes.
+    pub const EACH: u64 = 1024;
 }
 
 /// What one model call cost in tokens. `None` is "not reported".

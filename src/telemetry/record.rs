@@ -5,8 +5,6 @@ use std::time::Instant;
 use chatwire_protocols::error::{Failure, Refusal};
 use chatwire_protocols::event::{CancelledBy, Event};
 
-use crate::turn::Driver;
-
 /// A request's line in the log. Written when it is dropped.
 pub struct Record {
     id: String,
@@ -57,8 +55,8 @@ impl Record {
     }
 
     /// Which target answers.
-    pub fn target(&mut self, driver: &Driver) {
-        self.target = driver.target();
+    pub fn target(&mut self, target: String) {
+        self.target = target;
     }
 
     /// Nothing worth a line: a health check, a preflight.
@@ -80,19 +78,19 @@ impl Record {
         self.end = "answered";
     }
 
-    /// Something goes to the page.
-    pub fn event(&mut self, event: &Event, driver: &Driver) {
+    /// Something goes to the page; `target` says which target answers.
+    pub fn event(&mut self, event: &Event, target: impl FnOnce() -> String) {
         self.events += 1;
         match event {
             Event::BlockDelta { .. } if self.first_token.is_none() => self.first_token = Some(Instant::now()),
             Event::TurnEnd(end) => {
                 self.end = end.finish.reason.name();
                 (self.input_tokens, self.output_tokens) = (end.usage.input, end.usage.output);
-                self.target(driver);
+                self.target(target());
             }
             Event::Failed(failure) => {
                 self.end = failure.kind.label();
-                self.target(driver);
+                self.target(target());
                 self.failure(failure);
             }
             Event::Cancelled { by } => {
@@ -101,7 +99,7 @@ impl Record {
                     CancelledBy::NewerTurn => "replaced",
                     CancelledBy::Shutdown => "shutdown",
                 };
-                self.target(driver);
+                self.target(target());
             }
             _ => {}
         }

@@ -21,6 +21,7 @@ use serde_json::Value;
 
 pub use arguments::{Arguments, SchemaError};
 pub use net::Net;
+pub use output::floor;
 pub use running::{Heard, Running};
 pub use says::{Said, Speaker};
 pub use widget::WidgetTemplate;

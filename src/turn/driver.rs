@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{CallerError, Failure, FailureKind};
-use chatwire_protocols::event::{Event, Text};
+use chatwire_protocols::event::{CancelledBy, Event, Text};
 use chatwire_protocols::protocol::DecodeContext;
 use compact_str::format_compact;
 use tokio::time::Instant;
@@ -38,6 +38,8 @@ pub struct Parts {
     pub model: Arc<Model>,
     /// Most model calls.
     pub max_steps: u32,
+    /// True if the dialect's pages run what tools ask of them, so that the turn waits for them.
+    pub page_calls: bool,
     /// How long all of it may take.
     pub timeout: Duration,
     /// Where the providers are called from.
@@ -71,7 +73,8 @@ impl Driver {
         let stopped = stop.clone();
         Self {
             seed: parts.turn.chars().rev().take(12).collect::<String>().chars().rev().collect(),
-            machine: Machine::new(parts.turn, parts.chat, parts.toolbox, parts.max_steps),
+            machine: Machine::new(parts.turn, parts.chat, parts.toolbox, parts.max_steps)
+                .with_page_calls(parts.page_calls),
             model: parts.model,
             tools: Running::new(Arc::clone(&parts.upstreams)),
             upstreams: parts.upstreams,
@@ -93,6 +96,17 @@ impl Driver {
             self.fail(FailureKind::Internal, "the turn panicked", out);
             Poll::Ready(())
         })
+    }
+
+    /// Ends the turn: the provider's stream and the tools are dropped at once.
+    pub fn cancel(&mut self, by: CancelledBy, out: &mut Vec<Event>) {
+        self.begin(out);
+        if self.stop.turns_ended() {
+            // The pages have left because the gateway stops, not because they wanted to.
+            return self.fail(FailureKind::Shutdown, "the gateway stops", out);
+        }
+        let action = self.machine.input(Input::Cancel(by), out);
+        self.perform(action);
     }
 
     /// True once the last event has been given.
@@ -118,11 +132,7 @@ impl Driver {
 
     fn poll_inner(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<()> {
         let before = out.len();
-        if !self.started {
-            self.started = true;
-            let action = self.machine.input(Input::Start, out);
-            self.perform(action);
-        }
+        self.begin(out);
         let mut reads = 0;
         while !self.ended() && out.len() - before < BATCH && self.advance(cx, out).is_ready() {
             reads += 1;
@@ -135,6 +145,14 @@ impl Driver {
             self.check_time(cx, out);
         }
         if out.len() == before && !self.ended() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    fn begin(&mut self, out: &mut Vec<Event>) {
+        if !self.started {
+            self.started = true;
+            let action = self.machine.input(Input::Start, out);
+            self.perform(action);
+        }
     }
 
     /// One read of the provider, or one thing that a tool says.

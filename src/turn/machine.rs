@@ -10,13 +10,14 @@
 use chatwire_protocols::chat::{ChatRequest, Message, Part, ToolChoice};
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::event::{
-    BlockKind, CancelledBy, Event, FileSource, Finish, FinishReason, Runs, StepEnd, Text, ToolCall, ToolKind, ToolSays,
-    TurnEnd, Usage, Warning,
+    BlockKind, CancelledBy, Event, Finish, FinishReason, Runs, StepEnd, Text, ToolCall, ToolKind, ToolSays, TurnEnd,
+    Usage, Warning,
 };
 use chatwire_protocols::fold::Answer;
 use chatwire_protocols::order::Order;
 
 use super::round::{Round, ToolRun};
+use super::weight::weight;
 use crate::tools::{Runner, Said, ToolOutput, Toolbox};
 
 /// Something that has happened.
@@ -74,6 +75,8 @@ pub struct Machine {
     pub(super) order: Order,
     pub(super) round: Round,
     max_steps: u32,
+    /// True if the page is asked to run what tools ask of it, and is waited for.
+    page_calls: bool,
     steps: u32,
     /// The current step.
     answer: Answer,
@@ -91,6 +94,7 @@ impl Machine {
             chat,
             toolbox,
             max_steps: max_steps.max(1),
+            page_calls: false,
             order: Order::default(),
             round: Round::default(),
             steps: 0,
@@ -99,6 +103,12 @@ impl Machine {
             usage: Usage::default(),
             said: 0,
         }
+    }
+
+    /// The same, for a page that runs what tools ask of it: the turn pauses behind the step of such a tool.
+    #[must_use]
+    pub fn with_page_calls(self, page_calls: bool) -> Self {
+        Self { page_calls, ..self }
     }
 
     /// Takes an input, appends the events it causes to `out`, and says what must happen next.
@@ -232,7 +242,12 @@ impl Machine {
         let event = match said {
             Said::Output(text) => Event::ToolDelta(Box::new(ToolSays { call, text })),
             Said::Progress(text) => Event::ToolProgress(Box::new(ToolSays { call, text })),
-            Said::Data(data) => Event::Data(data),
+            Said::Data(data) => {
+                if self.page_calls && data.ask.is_some() {
+                    self.round.wait();
+                }
+                Event::Data(data)
+            }
         };
         self.emit(event, out);
     }
@@ -321,21 +336,6 @@ impl Machine {
         for event in out.iter().skip(from) {
             self.answer.event(event);
         }
-    }
-}
-
-/// About how many bytes an event keeps occupied for the rest of the turn.
-fn weight(event: &Event) -> usize {
-    match event {
-        Event::BlockDelta { text, .. } => 16 + text.len(),
-        Event::BlockStart { kind: BlockKind::File(file), .. } => 256 + held(&file.source),
-        _ => 256,
-    }
-}
-
-const fn held(source: &FileSource) -> usize {
-    match source {
-        FileSource::Base64(text) | FileSource::Url(text) | FileSource::Provider(text) => text.len(),
     }
 }
 

@@ -4,15 +4,26 @@
 
 mod approvals;
 mod aside;
+mod claims;
 mod driver;
+mod feed;
+mod follower;
+mod keeper;
 mod machine;
+mod prepare;
 mod round;
+mod task;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod weight;
 
 pub use aside::Aside;
+pub use claims::Claim;
 pub use driver::{Driver, Parts};
+pub use follower::Follower;
 pub use machine::{Action, Input, Machine};
+pub use prepare::{Means, apply_layers, choose_model, parts};
 pub use round::ToolRun;
-pub use turns::{Busy, Claim, Follower, Kept, Leaving, Turns};
+pub use task::Beside;
+pub use turns::{Busy, Kept, Leaving, Turns};

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use chatwire_protocols::chat::{ChatRequest, Message, Part, Role, ToolChoice, ToolSpec};
+use chatwire_protocols::chat::{Approval, CallPart, ChatRequest, Message, Part, Role, ToolChoice, ToolSpec};
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::event::{
-    BlockId, BlockKind, CancelledBy, Data, Event, Finish, FinishReason, Runs, StepEnd, StepStart, ToolCall,
+    BlockId, BlockKind, CancelledBy, Data, Event, Finish, FinishReason, PageCall, Runs, StepEnd, StepStart, ToolCall,
     ToolKind as Kind, ToolOutcome, Usage,
 };
 use chatwire_protocols::order::Order;
@@ -32,6 +32,11 @@ fn plan(name: &str, approval: bool) -> Arc<ToolPlan> {
 
 impl Turn {
     fn new(max_steps: u32) -> Self {
+        Self::with(max_steps, false, Vec::new())
+    }
+
+    /// A turn behind this conversation.
+    fn with(max_steps: u32, page_calls: bool, earlier: Vec<Message>) -> Self {
         let page = ToolSpec { name: "page".into(), description: None, parameters: json!({}), strict: None };
         let mut chat = ChatRequest {
             messages: vec![Message::text(Role::User, "hi")],
@@ -43,7 +48,8 @@ impl Turn {
         strict.arguments = Arguments::new(json!({"type": "object", "required": ["x"]})).unwrap();
         let tools = [plan("quick", false), plan("slow", false), plan("ask", true), Arc::new(strict)];
         let toolbox = Toolbox::new(&tools, &mut chat.tools);
-        let machine = Machine::new("turn".into(), chat, toolbox, max_steps);
+        chat.messages.extend(earlier);
+        let machine = Machine::new("turn".into(), chat, toolbox, max_steps).with_page_calls(page_calls);
         let mut turn = Self { machine, events: Vec::new(), running: Vec::new(), calling: false };
         turn.input(Input::Start);
         turn
@@ -105,6 +111,57 @@ impl Turn {
 
 fn ok(names: &[&str]) -> Vec<(String, ToolOutcome)> {
     names.iter().map(|name| ((*name).to_owned(), ToolOutcome::Ok)).collect()
+}
+
+fn asks(name: &str) -> Said {
+    let ask = PageCall { name: "record".into(), arguments: json!({}) };
+    Said::Data(Box::new(Data { name: name.into(), id: None, value: json!(1), keep: true, ask: Some(Box::new(ask)) }))
+}
+
+/// A turn in which a tool asks something of the page.
+fn turn_with_ask(page_calls: bool) -> Turn {
+    let mut turn = Turn::with(5, page_calls, Vec::new());
+    turn.step(&["quick", "slow"], FinishReason::ToolCalls);
+    turn.input(Input::ToolSaid { call: "quick".into(), said: asks("fact") });
+    turn.tool_finishes("quick");
+    turn.tool_finishes("slow");
+    turn
+}
+
+#[test]
+fn a_page_with_page_calls_is_waited_for_when_a_tool_asks_it() {
+    let turn = turn_with_ask(true);
+    turn.check();
+    assert_eq!(turn.results(), ok(&["quick", "slow"]));
+    let Some(Event::TurnEnd(end)) = turn.events.last() else { panic!("{:?}", turn.events.last()) };
+    assert_eq!(end.finish.reason, FinishReason::ToolCalls);
+}
+
+#[test]
+fn other_pages_are_told_and_the_turn_goes_on() {
+    let mut turn = turn_with_ask(false);
+    assert!(turn.events.iter().any(|event| matches!(event, Event::Data(_))));
+    turn.step(&[], FinishReason::Stop);
+    turn.check();
+}
+
+#[test]
+fn an_approved_tool_that_asks_the_page_ends_the_turn_before_the_first_step() {
+    let call = CallPart {
+        id: "c".into(),
+        name: "ask".into(),
+        arguments: "{}".to_owned(),
+        kind: Kind::Function,
+        runs: Runs::Gateway,
+        approval: Some(Approval { id: "a".into(), approved: Some(true), reason: None }),
+        marks: Vec::new(),
+    };
+    let mut turn = Turn::with(5, true, vec![Message::new(Role::Assistant, vec![Part::ToolCall(call)])]);
+    turn.input(Input::ToolSaid { call: "c".into(), said: asks("fact") });
+    turn.input(Input::ToolFinished { call: "c".into(), output: ToolOutput::ok(json!("c")) });
+    assert_eq!(turn.results(), ok(&["c"]));
+    let Some(Event::TurnEnd(end)) = turn.events.last() else { panic!("{:?}", turn.events.last()) };
+    assert_eq!((end.finish.reason, turn.machine.steps()), (FinishReason::ToolCalls, 0));
 }
 
 #[test]

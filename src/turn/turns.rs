@@ -1,18 +1,29 @@
 //! Turns of kept conversations. Each runs in a task of its own, writes what it says into the store and into a feed that
 //! several pages may follow, and goes on or ends when they leave.
+//!
+//! ```text
+//! Driver ──▶ Keeper ──▶ Feed ──▶ Follower (a page)
+//!               │         └────▶ Follower (the same page in another tab, or after a reload)
+//!               └──▶ store: an item is there before the page is told that it is finished
+//! ```
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chatwire_protocols::chat::ChatRequest;
-use chatwire_protocols::error::CallerError;
-use chatwire_protocols::event::{CancelledBy, Data, Event};
-use chatwire_protocols::items::Style;
+use chatwire_protocols::event::CancelledBy;
+use chatwire_protocols::items::{Folder, Style};
 use chatwire_protocols::protocol::ReplyContext;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use super::driver::Parts;
+use super::claims::{Claim, Claims};
+use super::driver::{Driver, Parts};
+use super::feed::{Feed, MOST};
+use super::follower::Follower;
+use super::keeper::Keeper;
+use super::task::{Beside, Post, Running, unbreakable};
 use crate::config::Words;
 use crate::store::{Owner, Store};
 
@@ -48,12 +59,10 @@ impl Words for Busy {
 }
 
 /// All turns of kept conversations, by owner and thread.
-#[derive(Debug, Default)]
-pub struct Turns {}
-
-/// A thread on which nobody else works until this is dropped.
-#[derive(Debug)]
-pub struct Claim {}
+pub struct Turns {
+    claims: Arc<Claims>,
+    tasks: Mutex<JoinSet<()>>,
+}
 
 /// What a kept turn is made of.
 pub struct Kept {
@@ -74,58 +83,88 @@ pub struct Kept {
     /// What becomes of it when the last page leaves.
     pub leaving: Leaving,
     /// Something that is made beside the turn, such as a title: its data goes to the pages if it is ready before the
-    /// turn's end.
-    pub beside: Option<Pin<Box<dyn Future<Output = Option<Data>> + Send>>>,
+    /// turn's end. It may take a little longer than the turn, so what must last it stores itself.
+    pub beside: Option<Beside>,
 }
 
-/// Follows a kept turn from its start.
-pub struct Follower {}
-
 impl Turns {
-    /// Claims a thread, after whatever works on it now, for at most `patience`; nothing if that was too short.
-    pub async fn claim(&self, _owner: &Owner, _thread: &str, _patience: Duration) -> Option<Claim> {
-        None
+    /// None yet, and never more than so many at a time.
+    pub fn new(most: u32) -> Self {
+        Self { claims: Arc::new(Claims::new(most)), tasks: Mutex::default() }
+    }
+
+    /// Claims a thread, after whatever works on it now, for at most `patience`; nothing if that was too short, or too
+    /// many wait already.
+    pub async fn claim(&self, owner: &Owner, thread: &str, patience: Duration) -> Option<Claim> {
+        self.claims.claim(owner, thread, patience).await
     }
 
     /// Begins a turn.
-    pub fn start(&self, _kept: Kept) -> Follower {
-        Follower {}
+    pub fn start(&self, kept: Kept) -> Follower {
+        let Kept { claim, parts, chat, context, store, owner, style, leaving, beside } = kept;
+        let folder = Folder::new(context.message.clone(), style);
+        let keeper = Keeper::new(store, owner, claim.thread(), parts.turn.clone(), &parts.model.name, folder);
+        let feed = Arc::new(Feed::new(chat, context, leaving, MOST));
+        let follower = Follower::first(&feed);
+        let running = Running {
+            stop: parts.stop.clone(),
+            driver: Driver::new(parts),
+            keeper,
+            post: Post::new(feed, claim),
+            beside: beside.map(unbreakable),
+        };
+        let mut tasks = self.tasks();
+        // What has ended since the last start needs its memory no longer.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(running.run());
+        follower
     }
 
-    /// Follows the turn that runs in a thread.
-    pub fn follow(&self, _owner: &Owner, _thread: &str) -> Option<Follower> {
-        None
+    /// Follows the turn that runs in a thread, unless its start is no longer known or too many follow it.
+    pub fn follow(&self, owner: &Owner, thread: &str) -> Option<Follower> {
+        Follower::of(&self.claims.running(owner, thread)?)
     }
 
     /// Cancels the turn that runs in a thread and waits until it is wound up. False if none runs.
-    pub async fn stop(&self, _owner: &Owner, _thread: &str, _by: CancelledBy) -> bool {
-        false
-    }
-}
-
-impl Follower {
-    /// Appends the next events to `out`: ready when there are some, or when there will be no more.
-    pub fn poll(&mut self, _cx: &mut Context<'_>, _out: &mut Vec<Event>) -> Poll<()> {
-        Poll::Ready(())
-    }
-
-    /// True once the last event has been given, or once this page was too slow to be told the rest.
-    pub fn ended(&self) -> bool {
+    pub async fn stop(&self, owner: &Owner, thread: &str, by: CancelledBy) -> bool {
+        let Some(feed) = self.claims.running(owner, thread) else { return false };
+        feed.cancel(by);
+        feed.wound_up().await;
         true
     }
 
-    /// The request without its conversation, and the context, to open a reply with.
-    pub fn opening(&self) -> (ChatRequest, ReplyContext) {
-        (ChatRequest::default(), ReplyContext::default())
+    /// Waits until no turn runs and nobody holds a claim.
+    pub async fn idle(&self) {
+        self.claims.idle().await;
     }
 
-    /// What the caller did wrong, if that is why the turn failed.
-    pub fn mistake(&self) -> Option<CallerError> {
-        None
+    /// True if nobody works on a thread or waits for one.
+    pub fn is_empty(&self) -> bool {
+        self.claims.is_empty()
     }
 
-    /// The target that is being asked, or was asked last, as `provider/model`.
-    pub fn target(&self) -> String {
-        String::new()
+    /// Waits for the turns that are being wound up, but not longer than this, and throws away what is left.
+    pub async fn close(&self, patience: Duration) {
+        if timeout(patience, self.idle()).await.is_err() {
+            tracing::error!("turns did not end in time");
+        }
+        let mut tasks = std::mem::take(&mut *self.tasks());
+        tasks.shutdown().await;
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self::new(1024)
+    }
+}
+
+impl fmt::Debug for Turns {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Turns").field("claims", &self.claims).finish_non_exhaustive()
     }
 }

@@ -6,8 +6,10 @@
 mod support;
 
 mod approval;
+mod attachments;
 mod connections;
 mod cors;
+mod dictation;
 mod facts;
 mod failures;
 mod http2;

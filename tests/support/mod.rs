@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod fake;
+pub mod kept;
 pub mod page;
 pub mod protocols;
 
@@ -13,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{
-    Cors, FactsMount, InspectMount, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source,
-    Timeouts, ToolKind, ToolPlan,
+    Attachments, Cors, FactsMount, InspectMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider,
+    Route, Server, Source, Timeouts, ToolKind, ToolPlan, Transcription,
 };
 use chatwire::layers::Layer;
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
 use chatwire::tools::mcp::{Offer, ServerPlan};
+use chatwire::turn::{Busy, Leaving};
 use serde_json::{Map, Value};
 
 /// Long enough that only a fault reaches it.
@@ -45,6 +47,12 @@ pub struct Setup {
     pub turn_timeout: Duration,
     pub system: Option<String>,
     pub force_model: bool,
+    /// With it, the route speaks [`kept::KEPT`], or [`kept::ASKING`].
+    pub memory: Option<Memory>,
+    pub page_calls: bool,
+    pub attachments: Option<Attachments>,
+    /// Whether the first provider writes down what users speak.
+    pub transcription: bool,
 }
 
 /// A running gateway.
@@ -67,6 +75,7 @@ impl Setup {
                 write_timeout: LONG,
                 drain: LONG,
                 max_connections: 64,
+                max_turns: 64,
             },
             sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),
             timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
@@ -81,6 +90,10 @@ impl Setup {
             turn_timeout: LONG,
             system: None,
             force_model: false,
+            memory: None,
+            page_calls: false,
+            attachments: None,
+            transcription: false,
         }
     }
 
@@ -101,7 +114,8 @@ impl Setup {
         bind(self.plan()).await
     }
 
-    fn plan(self) -> Plan {
+    /// What the gateway is made from.
+    pub fn plan(self) -> Plan {
         let target = |(at, source): (usize, Source)| ModelTarget {
             provider: Arc::new(Provider {
                 name: format!("p{at}"),
@@ -120,6 +134,9 @@ impl Setup {
             targets: self.sources.into_iter().enumerate().map(target).collect(),
             defaults: ModelDefaults { max_tokens: Some(77), ..ModelDefaults::default() },
         });
+        let first = model.targets.first().filter(|_| self.transcription);
+        let transcription =
+            first.map(|target| Transcription { provider: Arc::clone(&target.provider), model: target.model.clone() });
         let any = model.targets.iter().map(|target| ModelTarget {
             provider: Arc::clone(&target.provider),
             model: "*".to_owned(),
@@ -129,8 +146,12 @@ impl Setup {
         let models = BTreeMap::from([("m".to_owned(), Arc::clone(&model)), ("any/*".to_owned(), Arc::new(any))]);
         let route = Route {
             path: "/chat".to_owned(),
-            protocol: &protocols::EVENTS,
-            frontend: Arc::new(protocols::Events),
+            protocol: match (&self.memory, self.page_calls) {
+                (None, _) => &protocols::EVENTS,
+                (Some(_), false) => &kept::KEPT,
+                (Some(_), true) => &kept::ASKING,
+            },
+            frontend: if self.memory.is_some() { Arc::new(kept::Kept) } else { Arc::new(protocols::Events) },
             model: Some(model),
             force_model: self.force_model,
             models: models.clone(),
@@ -142,19 +163,28 @@ impl Setup {
             cors: self.cors.clone(),
             keep_alive: self.keep_alive,
             turn_timeout: self.turn_timeout,
-            memory: None,
+            memory: self.memory,
+            transcription,
         };
+        let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors.clone() };
+        let routes = vec![Arc::new(route)];
         Plan {
             server: self.server,
-            routes: vec![Arc::new(route)],
+            routes,
             models,
             store: self.store,
             owner: self.owner,
-            facts: Some(FactsMount { path: "/facts".to_owned(), cors: self.cors.clone() }),
+            facts: Some(facts),
+            attachments: self.attachments,
             mcp: self.mcp.into_iter().map(Arc::new).collect(),
             inspect: Some(InspectMount { path: "/api".to_owned(), cors: self.cors }),
         }
     }
+}
+
+/// Conversations that are kept as if nothing were said about how.
+pub fn memory() -> Memory {
+    Memory { leaving: Leaving::Cancel, busy: Busy::Wait, history: 400, title_model: None, actions: BTreeMap::new() }
 }
 
 /// A tool.

@@ -1,5 +1,5 @@
-//! Two trivial protocols. A provider of `lines` answers with one word a line (`text WORDS`, `call ID NAME ARGUMENTS`,
-//! `finish REASON`, `fail WORDS`); a page of `events` gets every event as a line of JSON.
+//! Two trivial protocols. A provider of `lines` answers with one word a line (`text WORDS`, `open WORDS`,
+//! `call ID NAME ARGUMENTS`, `finish REASON`, `fail WORDS`); a page of `events` gets every event as a line of JSON.
 
 use std::sync::Arc;
 
@@ -35,6 +35,10 @@ pub static EVENTS: Protocol = Protocol {
 pub struct Lines;
 
 impl Upstream for Lines {
+    fn transcription(&self, base_url: &str) -> Option<String> {
+        Some(format!("{base_url}audio/transcriptions"))
+    }
+
     fn request(&self, chat: &ChatRequest, target: &Target<'_>) -> Result<UpstreamRequest, CallerError> {
         if chat.messages.iter().any(|message| message.joined_text() == "unsayable") {
             return Err(CallerError::invalid("user", "cannot be said"));
@@ -110,6 +114,12 @@ impl LineDecoder {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "text" => self.block(BlockKind::Text, rest, out),
+            "open" => {
+                let block = BlockId(self.next);
+                self.next += 1;
+                out.push(Event::BlockStart { block, kind: BlockKind::Text });
+                out.push(Event::BlockDelta { block, text: rest.into() });
+            }
             "call" => {
                 let mut words = rest.splitn(3, ' ');
                 let mut word = || words.next().unwrap_or_default();
@@ -250,7 +260,7 @@ fn earlier(calls: &Value) -> Vec<Message> {
         .collect()
 }
 
-struct EventEncoder;
+pub struct EventEncoder;
 
 impl Encoder for EventEncoder {
     fn event(&mut self, event: &Event, out: &mut BytesMut) {

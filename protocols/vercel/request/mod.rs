@@ -8,9 +8,11 @@
 mod classic;
 mod files;
 mod model_message;
+mod said;
 mod settings;
 mod steps;
 mod tools;
+mod turn;
 mod ui_message;
 
 use serde_json::{Map, Value};
@@ -19,6 +21,8 @@ use crate::chat::{ChatRequest, Message, Part, Role};
 use crate::error::CallerError;
 use crate::event::Text;
 use crate::wire::body::Node;
+
+pub(super) use turn::{plain, turn};
 
 /// Members of the body that this reader takes; what else there is goes to [`ChatRequest::extra`].
 const KNOWN: &[&str] = &[
@@ -46,28 +50,37 @@ const KNOWN: &[&str] = &[
 pub(super) fn parse(body: Map<String, Value>) -> Result<ChatRequest, CallerError> {
     let body = Value::Object(body);
     let root = Node::root(&body);
+    let mut chat = without_conversation(&root)?;
+    let continued = conversation(&root, &mut chat.messages)?;
+    chat.continues = continued.filter(|_| !chat.regenerate);
+    chat.extra = extra(body);
+    Ok(chat)
+}
+
+/// All but the conversation, with the page's own instructions in front of it.
+fn without_conversation(root: &Node<'_>) -> Result<ChatRequest, CallerError> {
     let regenerate =
         root.get("trigger").and_then(|trigger| trigger.str().ok()).is_some_and(|word| word.starts_with("regenerate"));
     let mut chat = ChatRequest {
-        model: model(&root)?,
-        tools: tools::specs(&root)?,
-        tool_choice: tools::choice(&root)?,
-        settings: settings::read(&root)?,
+        model: model(root)?,
+        tools: tools::specs(root)?,
+        tool_choice: tools::choice(root)?,
+        settings: settings::read(root)?,
         stream: true,
-        thread: thread(&root)?,
+        thread: thread(root)?,
         regenerate,
         ..ChatRequest::default()
     };
     if let Some(system) = root.get("system") {
         chat.messages.push(Message::text(Role::System, system.str()?));
     }
-    let continued = conversation(&root, &mut chat.messages)?;
-    chat.continues = continued.filter(|_| !regenerate);
-    if let Value::Object(body) = body {
-        chat.extra = body;
-        chat.extra.retain(|name, _| !KNOWN.contains(&name.as_str()) && !settings::is_one(name));
-    }
     Ok(chat)
+}
+
+fn extra(body: Value) -> Map<String, Value> {
+    let Value::Object(mut extra) = body else { return Map::new() };
+    extra.retain(|name, _| !KNOWN.contains(&name.as_str()) && !settings::is_one(name));
+    extra
 }
 
 /// Pages name the model in `model`; the public chatbot template and assistant-ui have names of their own for it.
@@ -89,6 +102,21 @@ fn thread(root: &Node<'_>) -> Result<Option<Text>, CallerError> {
 /// Reads the messages: all of them, only the newest, or a completion's prompt. Gives the id of an assistant's message
 /// that stands last: the answer continues it (AI SDK wire notes 3.6).
 fn conversation(root: &Node<'_>, out: &mut Vec<Message>) -> Result<Option<Text>, CallerError> {
+    let listed = listed(root)?;
+    let Some((last, earlier)) = listed.split_last() else {
+        out.push(Message::text(Role::User, prompt(root)?.str()?));
+        return Ok(None);
+    };
+    for node in earlier {
+        message(node, false, out)?;
+    }
+    message(last, true, out)?;
+    let of_assistant = last.get("role").is_some_and(|role| role.value == "assistant");
+    Ok(id(last).filter(|_| of_assistant))
+}
+
+/// The messages that the page sends; none if it sends a prompt.
+fn listed<'a>(root: &Node<'a>) -> Result<Vec<Node<'a>>, CallerError> {
     let newest = root.get("message");
     let mut listed = Vec::new();
     if let Some(messages) = root.get("messages") {
@@ -100,19 +128,12 @@ fn conversation(root: &Node<'_>, out: &mut Vec<Message>) -> Result<Option<Text>,
     if listed.is_empty() {
         listed.extend(newest);
     }
-    let Some((last, earlier)) = listed.split_last() else {
-        let prompt = root.get("prompt").ok_or_else(|| {
-            CallerError::invalid("messages", "is missing; `messages`, `message` or `prompt` is expected")
-        })?;
-        out.push(Message::text(Role::User, prompt.str()?));
-        return Ok(None);
-    };
-    for node in earlier {
-        message(node, false, out)?;
-    }
-    message(last, true, out)?;
-    let of_assistant = last.get("role").is_some_and(|role| role.value == "assistant");
-    Ok(id(last).filter(|_| of_assistant))
+    Ok(listed)
+}
+
+fn prompt<'a>(root: &Node<'a>) -> Result<Node<'a>, CallerError> {
+    root.get("prompt")
+        .ok_or_else(|| CallerError::invalid("messages", "is missing; `messages`, `message` or `prompt` is expected"))
 }
 
 /// Reads one message by its own shape.

@@ -104,7 +104,7 @@ struct Said {
 }
 
 /// The answer to an approval that was asked for as a tool call: `true`, or an object that says so.
-fn answer(part: &Node<'_>) -> Option<(Text, Approval)> {
+pub(super) fn answer(part: &Node<'_>) -> Option<(Text, Approval)> {
     let kind = part.get("type")?.str().ok()?;
     let name = if kind == "dynamic-tool" { part.get("toolName")?.str().ok()? } else { kind.strip_prefix("tool-")? };
     if name != APPROVAL_TOOL {

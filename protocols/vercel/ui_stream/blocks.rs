@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use compact_str::format_compact;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::chunk::{Chunk, delta_head, write_delta};
 use crate::event::{BlockId, Mark, Text};
@@ -54,13 +54,16 @@ impl Prose {
 
     /// Ends the part. One that has neither words nor anything to bring back was never begun.
     pub(super) fn end(mut self, out: &mut BytesMut) {
-        let kept = self.kind == "reasoning" && !(self.signature.is_empty() && self.redacted.is_none());
-        if kept && !self.shown {
+        let metadata = metadata(&self.signature, self.redacted.as_deref()).filter(|_| self.kind == "reasoning");
+        if metadata.is_some() && !self.shown {
             self.show(out);
         }
         if self.shown {
             let chunk = Chunk::named(out, self.kind, "-end").text("id", &self.id);
-            if kept { chunk.value("providerMetadata", &self.metadata()).end() } else { chunk.end() }
+            match metadata {
+                Some(metadata) => chunk.value("providerMetadata", &metadata).end(),
+                None => chunk.end(),
+            }
         }
     }
 
@@ -68,17 +71,17 @@ impl Prose {
         Chunk::named(out, self.kind, "-start").text("id", &self.id).end();
         self.shown = true;
     }
+}
 
-    /// What goes to the page and comes back with its next request: an object of objects, as every release takes it
-    /// (AI SDK wire notes 3.2).
-    fn metadata(&self) -> serde_json::Value {
-        let mut metadata = json!({});
-        if !self.signature.is_empty() {
-            metadata["signature"] = self.signature.as_str().into();
-        }
-        if let Some(data) = &self.redacted {
-            metadata["redactedData"] = data.as_str().into();
-        }
-        json!({ "chatwire": metadata })
+/// What goes to the page and comes back with its next request: an object of objects, as every release takes it (AI SDK
+/// wire notes 3.2).
+pub(in crate::vercel) fn metadata(signature: &str, redacted: Option<&str>) -> Option<Value> {
+    let mut metadata = Map::new();
+    if !signature.is_empty() {
+        metadata.insert("signature".to_owned(), signature.into());
     }
+    if let Some(data) = redacted {
+        metadata.insert("redactedData".to_owned(), data.into());
+    }
+    (!metadata.is_empty()).then(|| json!({ "chatwire": metadata }))
 }

@@ -10,9 +10,9 @@ use crate::vercel::APPROVAL_TOOL;
 use crate::wire::json::Arguments;
 
 /// What an argument text that is no JSON object is told.
-const INVALID: &str = "The model's arguments for this tool are not valid JSON.";
+pub(in crate::vercel) const INVALID: &str = "The model's arguments for this tool are not valid JSON.";
 /// What a call is told that ended in the middle.
-const CUT: &str = "The answer was cut off before this call was complete.";
+pub(in crate::vercel) const CUT: &str = "The answer was cut off before this call was complete.";
 
 /// The calls of a turn.
 pub(super) struct Calls {

@@ -1,10 +1,10 @@
 //! The UI message stream of AI SDK 5, 6 and 7 (AI SDK wire notes 3), in the vocabulary of the release that the route
 //! names.
 
-mod blocks;
-mod calls;
+pub(super) mod blocks;
+pub(super) mod calls;
 mod chunk;
-mod sources;
+pub(super) mod sources;
 
 use bytes::{BufMut, BytesMut};
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ use crate::chat::ChatRequest;
 use crate::error::FailureKind;
 use crate::event::{BlockId, BlockKind, CancelledBy, Event, File, FinishReason, Mark, Text, TurnEnd, Usage, Warning};
 use crate::options::Options;
-use crate::protocol::{Encoder, ReplyContext};
+use crate::protocol::{Document, Encoder, ReplyContext};
 
 /// The vocabulary: which chunks and members the page's release knows (AI SDK wire notes 3.5). Releases until late in
 /// each major refuse what they do not know, so the oldest is the default.
@@ -36,8 +36,8 @@ pub(super) enum Level {
 /// A route's settings of this wire.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
-    level: Level,
-    dynamic: bool,
+    pub(super) level: Level,
+    pub(super) dynamic: bool,
     usage: bool,
     warnings: bool,
 }
@@ -69,6 +69,11 @@ pub(super) fn headers() -> Vec<(&'static str, String)> {
     ]
     .map(|(name, value)| (name, value.to_owned()))
     .to_vec()
+}
+
+/// What a page gets that wants to resume where nothing runs (AI SDK wire notes 3.9).
+pub(super) const fn idle() -> Document {
+    Document { status: 204, content_type: "text/plain", body: String::new() }
 }
 
 /// Writes the stream.

@@ -1,5 +1,6 @@
 //! Looks everything up once: the file's sections in, the plan out.
 
+mod action;
 mod http_tool;
 mod mcp;
 mod model;
@@ -9,6 +10,7 @@ mod route;
 mod secret;
 mod store;
 mod tool;
+mod uploads;
 mod weather_tool;
 mod widget;
 
@@ -27,12 +29,12 @@ use crate::tools::mcp::ServerPlan;
 /// Makes a plan. It is of use only if no problem was noted.
 pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, problems: &mut Problems) -> Plan {
     let mut resolver = Resolver { text, surroundings, problems, complete: file.is_sound() };
-    let providers = resolver.providers(&file.providers, &model::users(&file.models));
+    let providers = resolver.providers(&file.providers, &model::users(&file.models, &file.routes));
     let models = resolver.models(&file.models, &providers);
     let users = tool::users(&file.routes);
     let tools = resolver.tools(&file.tools, &users, &models);
     let mcp = resolver.mcp(&file.mcp, &users);
-    let routes = resolver.routes(&file.routes, &models, &Offered { tools: &tools, mcp: &mcp });
+    let routes = resolver.routes(&file.routes, &providers, &models, &Offered { tools: &tools, mcp: &mcp });
     // What no route uses may lack its secrets, so it is not started.
     let used =
         |server: &Arc<ServerPlan>| routes.iter().flat_map(|route| &route.mcp).any(|offer| offer.server == server.name);
@@ -46,6 +48,7 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
         facts: resolver.facts(&file.facts, &file.routes),
         mcp,
         inspect: resolver.inspect(&file.inspect, file),
+        attachments: resolver.attachments(file),
     }
 }
 
@@ -87,6 +90,9 @@ fn server(file: Option<&At<Server>>) -> plan::Server {
         max_connections: file
             .and_then(|file| value(&file.max_connections))
             .map_or(1024, |number| usize::try_from(number.0).unwrap_or(usize::MAX)),
+        max_turns: file
+            .and_then(|file| value(&file.max_turns))
+            .map_or(1024, |number| u32::try_from(number.0).unwrap_or(u32::MAX)),
     }
 }
 

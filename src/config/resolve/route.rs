@@ -12,7 +12,7 @@ use super::provider::Side;
 use super::{Resolver, items, value};
 use crate::config::file::{self, List, OriginList};
 use crate::config::pattern;
-use crate::config::plan::{Cors, Memory, Model, Origins, Route};
+use crate::config::plan::{Cors, Memory, Model, Origins, Provider, Route};
 use crate::config::read::{At, Section};
 use crate::config::report::{Problem, Span};
 use crate::config::values::Switch;
@@ -29,14 +29,24 @@ const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 const CORS_HEADERS: [&str; 1] = ["authorization"];
 
 impl Resolver<'_> {
-    pub fn routes(&mut self, file: &List<file::Route>, models: &Names<Model>, tools: &Offered<'_>) -> Vec<Arc<Route>> {
+    pub fn routes(
+        &mut self,
+        file: &List<file::Route>,
+        providers: &Names<Provider>,
+        models: &Names<Model>,
+        tools: &Offered<'_>,
+    ) -> Vec<Arc<Route>> {
         let mut taken = BTreeMap::new();
         let mut routes = Vec::new();
         for route in items(file) {
             if let Some(path) = &route.value.path.0 {
                 self.check_path(path, &mut taken);
             }
-            routes.extend(self.route(&route.value, models, tools).map(Arc::new));
+            let spoken = route.value.transcription.as_ref();
+            let transcription = spoken.and_then(|target| self.transcription(target, providers));
+            if let Some(resolved) = self.route(&route.value, models, tools) {
+                routes.push(Arc::new(Route { transcription, ..resolved }));
+            }
         }
         routes
     }
@@ -46,10 +56,13 @@ impl Resolver<'_> {
         let model = file.model.as_ref().and_then(|model| self.own_model(model, models));
         let offered = self.offered(file, models, model.as_ref());
         self.check_force_model(file);
+        let all = tools.tools;
         let (tools, mcp) = self.offered_tools(&file.tools, tools);
         let layers = self.layers(&file.layers, &tools);
         let cors = file.cors.as_ref().map(|cors| self.cors(&cors.value)).unwrap_or_default();
-        let memory = self.memory(file, protocol, models);
+        let memory = self
+            .memory(file, protocol, models)
+            .map(|memory| Memory { actions: self.actions(file, &layers, all), ..memory });
         let (protocol, frontend) = protocol.and_then(|protocol| Some((protocol, protocol.frontend.as_ref()?)))?;
         let options = self.options(frontend.options, file.options.as_ref(), protocol)?;
         Some(Route {
@@ -72,6 +85,7 @@ impl Resolver<'_> {
             },
             turn_timeout: value(&file.turn_timeout).map_or(TURN_TIMEOUT, |timeout| timeout.0),
             memory,
+            transcription: None,
         })
     }
 
@@ -101,6 +115,7 @@ impl Resolver<'_> {
                 ("when_busy", file.when_busy.as_ref().map(|key| &key.span)),
                 ("history", file.history.as_ref().map(|key| &key.span)),
                 ("title_model", file.title_model.as_ref().map(|key| &key.span)),
+                ("actions", file.actions.as_ref().map(|key| &key.span)),
             ];
             for (name, span) in keys.into_iter().filter_map(|(name, span)| Some((name, span?.clone()))) {
                 let problem = Problem::new(span, format!("`{name}` is for routes whose conversations are kept"));
@@ -113,6 +128,7 @@ impl Resolver<'_> {
             busy: value(&file.when_busy).map_or(Busy::Wait, |word| word.0),
             history: value(&file.history).and_then(|most| u32::try_from(most.0).ok()).unwrap_or(HISTORY),
             title_model,
+            actions: BTreeMap::new(),
         })
     }
 

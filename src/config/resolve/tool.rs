@@ -23,6 +23,10 @@ pub fn users(routes: &List<file::Route>) -> Users<'_> {
         for tool in items(&route.value.tools) {
             users.entry(&tool.value).or_insert_with(|| (format!("route `{path}`"), tool.span.clone()));
         }
+        let actions = entries(&route.value.actions).iter().filter_map(|action| action.value.as_ref());
+        for tool in actions.filter_map(|action| action.tool.0.as_ref()) {
+            users.entry(&tool.value).or_insert_with(|| (format!("an action of route `{path}`"), tool.span.clone()));
+        }
     }
     users
 }

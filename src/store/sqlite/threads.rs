@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value};
 
-use super::unknown;
+use super::{attachments, unknown};
 use crate::store::{Owner, Page, PageQuery, Sequence, StoreError, Thread, ThreadStatus};
 
 const COLUMNS: &str = "sequence, id, title, metadata, created_at, updated_at, status, reason";
@@ -32,6 +32,12 @@ pub fn put(connection: &Connection, owner: &Owner, thread: &Thread) -> Result<()
     Ok(())
 }
 
+pub fn touch(connection: &Connection, owner: &Owner, id: &str, updated: u64) -> Result<(), StoreError> {
+    let sql = "UPDATE threads SET updated_at = max(updated_at, ?3) WHERE owner = ?1 AND id = ?2";
+    let touched = connection.prepare_cached(sql)?.execute(params![owner.as_str(), id, updated])?;
+    if touched > 0 { Ok(()) } else { Err(StoreError::NoThread) }
+}
+
 pub fn find(connection: &Connection, owner: &Owner, id: &str) -> Result<Option<(Sequence, Thread)>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM threads WHERE owner = ?1 AND id = ?2");
     let mut statement = connection.prepare_cached(&sql)?;
@@ -47,6 +53,7 @@ pub fn page(connection: &Connection, owner: &Owner, query: PageQuery) -> Result<
 }
 
 pub fn delete(connection: &Connection, owner: &Owner, id: &str) -> Result<bool, StoreError> {
+    attachments::detach(connection, owner, id)?;
     let sql = "DELETE FROM threads WHERE owner = ?1 AND id = ?2";
     Ok(connection.prepare_cached(sql)?.execute([owner.as_str(), id])? > 0)
 }

@@ -1,0 +1,80 @@
+//! Requests of pages whose conversations the gateway keeps.
+
+use std::sync::Arc;
+
+use chatwire_protocols::chat::ChatRequest;
+use chatwire_protocols::error::{CallerError, Refusal};
+use chatwire_protocols::operation::Ask;
+use chatwire_protocols::protocol::RequestHead;
+use http::request::Parts;
+use http::{Method, Response};
+use hyper::body::{Body as _, Incoming};
+
+use super::body::Body;
+use super::exchange::refused;
+use super::gateway::Gateway;
+use super::open::{self, Pace};
+use super::source::Source;
+use super::{owner, refuse, request};
+use crate::config::plan::{Memory, Route};
+use crate::store::Owner;
+use crate::telemetry::Record;
+use crate::threads::{Asker, Files, Reply, ThreadError};
+
+/// The methods that a dialect may have a use for. Which of them a path has, it says itself.
+pub const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// Reads what a page asks for, at a path `below` that of its route.
+pub async fn read(
+    gateway: &Gateway,
+    route: &Route,
+    below: &str,
+    head: &Parts,
+    body: Incoming,
+) -> Result<(Owner, Ask), CallerError> {
+    let sends = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method) && !body.is_end_stream();
+    if sends {
+        request::check_media(&head.headers)?;
+    }
+    let owner = owner::of(gateway.plan.owner.as_deref(), &head.headers)?;
+    let server = &gateway.plan.server;
+    let body = match sends {
+        true => request::read_body(head, body, server.max_body, server.body_timeout).await?,
+        false => bytes::Bytes::new(),
+    };
+    let query = head.uri.query().unwrap_or_default();
+    let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below, query };
+    Ok((owner, route.frontend.ask(&page, &body)?))
+}
+
+/// Does what a page asks for and gives the reply.
+pub async fn reply(
+    gateway: &Gateway,
+    route: &Arc<Route>,
+    (memory, owner, files): (&Memory, &Owner, &dyn Files),
+    ask: Ask,
+    mut record: Record,
+    pace: Pace,
+) -> Response<Body> {
+    let asker = Asker { owner, route, memory, files };
+    let (source, chat, context) = match gateway.threads.ask(asker, ask).await {
+        Ok(Reply::Turn(follower, wire)) => {
+            let (chat, context) = follower.opening();
+            (Source::Kept(follower), ChatRequest { wire, ..chat }, context)
+        }
+        Ok(Reply::Idle(document)) => {
+            record.answered();
+            return refuse::given(document);
+        }
+        Ok(Reply::Said(said)) => (Source::Said(said.events), said.chat, said.context),
+        Ok(Reply::Answer(answer)) => {
+            record.answered();
+            return refuse::given(route.frontend.answer(&answer));
+        }
+        Err(ThreadError::Caller(error)) => return refused(record, Some(route), &Refusal::Caller(&error)),
+        Err(ThreadError::Failed(failure)) => return refused(record, Some(route), &Refusal::Failure(&failure)),
+    };
+    record.model(&context.model);
+    let reply = route.frontend.open(&chat, &context);
+    open::send(route, reply, source, record, pace).await
+}

@@ -1,0 +1,75 @@
+//! Why a page does not get what it asks for.
+
+use chatwire_protocols::error::{CallerError, Failure, FailureKind};
+
+use crate::store::StoreError;
+use crate::uploads::UploadError;
+use crate::upstream::Unheard;
+
+/// Why a page does not get what it asks for.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ThreadError {
+    /// It asks for something that is not there, not allowed, or no sense.
+    #[error(transparent)]
+    Caller(#[from] CallerError),
+    /// We failed, or a service behind us.
+    #[error(transparent)]
+    Failed(Box<Failure>),
+}
+
+impl From<StoreError> for ThreadError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoThread => no_thread(),
+            error => {
+                let kind = if error.is_passing() { FailureKind::Overloaded } else { FailureKind::Internal };
+                Self::Failed(Failure::boxed(kind, format!("store: {error}")))
+            }
+        }
+    }
+}
+
+impl From<Unheard> for ThreadError {
+    fn from(unheard: Unheard) -> Self {
+        match unheard {
+            Unheard::Caller(error) => Self::Caller(error),
+            Unheard::Failure(failure) => Self::Failed(failure),
+        }
+    }
+}
+
+impl From<UploadError> for ThreadError {
+    fn from(error: UploadError) -> Self {
+        error.mistake().map_or_else(|| Self::Failed(Box::new(error.failure())), Self::Caller)
+    }
+}
+
+/// There is no such thread, or it is somebody else's.
+pub fn no_thread() -> ThreadError {
+    CallerError::new(404, "unknown_thread", "there is no such thread").into()
+}
+
+/// There is no such item in the thread.
+pub fn no_item() -> ThreadError {
+    CallerError::new(404, "unknown_item", "there is no such item in this thread").into()
+}
+
+/// There is no such file, or it is somebody else's.
+pub fn no_attachment() -> ThreadError {
+    CallerError::new(404, "unknown_attachment", "there is no such attachment").into()
+}
+
+/// Nobody waits for what the page says to a call.
+pub fn no_pending_call() -> ThreadError {
+    CallerError::new(409, "no_pending_call", "no call waits for this").into()
+}
+
+/// Something is not as it must be for this.
+pub fn conflict(code: &'static str, message: &str) -> ThreadError {
+    CallerError::new(409, code, message).into()
+}
+
+/// A wrong value.
+pub fn invalid(path: &str, message: impl Into<String>) -> ThreadError {
+    CallerError::invalid(path, message).into()
+}

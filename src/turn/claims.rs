@@ -1,0 +1,152 @@
+//! Who works on which thread: one at a time, in the order in which they came.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chatwire_protocols::event::Text;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::feed::Feed;
+use crate::store::Owner;
+
+/// Most that work on one thread or wait for it.
+const MOST_WAITING: usize = 32;
+
+type Key = (Owner, Text);
+
+/// All threads that somebody works on or waits for.
+#[derive(Debug)]
+pub(super) struct Claims {
+    threads: Mutex<HashMap<Key, Thread>>,
+    places: Arc<Semaphore>,
+    most: u32,
+}
+
+#[derive(Debug)]
+struct Thread {
+    /// One permit, given to those who wait in their order.
+    lock: Arc<Semaphore>,
+    /// Those who have it or wait.
+    users: usize,
+    running: Option<Arc<Feed>>,
+}
+
+/// A thread on which nobody else works until this is dropped.
+pub struct Claim {
+    // Dropped in this order: whoever waits still finds the thread.
+    lock: OwnedSemaphorePermit,
+    ticket: Ticket,
+    place: OwnedSemaphorePermit,
+}
+
+/// Keeps a thread's entry.
+struct Ticket {
+    claims: Arc<Claims>,
+    key: Key,
+}
+
+impl Claims {
+    /// None yet, and never more than `most` held at a time.
+    pub fn new(most: u32) -> Self {
+        let most = most.clamp(1, u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
+        Self { threads: Mutex::default(), places: Arc::new(Semaphore::new(most as usize)), most }
+    }
+
+    /// Claims a thread, as soon as it is free.
+    pub async fn claim(self: &Arc<Self>, owner: &Owner, thread: &str, patience: Duration) -> Option<Claim> {
+        let (ticket, lock) = self.enter((owner.clone(), thread.into()))?;
+        let claimed = async {
+            let lock = lock.acquire_owned().await.ok()?;
+            let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+            Some((lock, place))
+        };
+        let (lock, place) = timeout(patience, claimed).await.ok()??;
+        Some(Claim { lock, ticket, place })
+    }
+
+    /// The turn that runs in a thread.
+    pub fn running(&self, owner: &Owner, thread: &str) -> Option<Arc<Feed>> {
+        self.threads().get(&(owner.clone(), thread.into()))?.running.clone()
+    }
+
+    /// Waits until nobody holds a claim or winds one up.
+    pub async fn idle(&self) {
+        // Never closed.
+        drop(self.places.acquire_many(self.most).await);
+    }
+
+    /// True if nobody works on anything or waits.
+    pub fn is_empty(&self) -> bool {
+        self.threads().is_empty()
+    }
+
+    fn enter(self: &Arc<Self>, key: Key) -> Option<(Ticket, Arc<Semaphore>)> {
+        let mut threads = self.threads();
+        let thread = threads.entry(key.clone()).or_insert_with(|| Thread {
+            lock: Arc::new(Semaphore::new(1)),
+            users: 0,
+            running: None,
+        });
+        if thread.users >= MOST_WAITING {
+            return None;
+        }
+        thread.users += 1;
+        let lock = Arc::clone(&thread.lock);
+        drop(threads);
+        Some((Ticket { claims: Arc::clone(self), key }, lock))
+    }
+
+    fn threads(&self) -> MutexGuard<'_, HashMap<Key, Thread>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Claim {
+    /// The thread.
+    pub fn thread(&self) -> &str {
+        &self.ticket.key.1
+    }
+
+    /// Lets others find the turn that runs here.
+    pub(super) fn publish(&self, feed: Arc<Feed>) {
+        self.ticket.set_running(Some(feed));
+    }
+
+    /// Lets go of the thread. What is left counts as work until it is dropped.
+    pub(super) fn release(self) -> OwnedSemaphorePermit {
+        self.ticket.set_running(None);
+        let Self { lock, ticket, place } = self;
+        drop(lock);
+        drop(ticket);
+        place
+    }
+}
+
+impl Ticket {
+    fn set_running(&self, feed: Option<Arc<Feed>>) {
+        if let Some(thread) = self.claims.threads().get_mut(&self.key) {
+            thread.running = feed;
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut threads = self.claims.threads();
+        let Entry::Occupied(mut thread) = threads.entry(self.key.clone()) else { return };
+        thread.get_mut().users -= 1;
+        if thread.get().users == 0 {
+            thread.remove();
+        }
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Claim").field(&self.ticket.key).finish()
+    }
+}

@@ -1,0 +1,383 @@
+//! What a kept turn says, for several pages: a bounded log in which each has its own place.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use chatwire_protocols::chat::ChatRequest;
+use chatwire_protocols::error::CallerError;
+use chatwire_protocols::event::{CancelledBy, Event};
+use chatwire_protocols::protocol::ReplyContext;
+use tokio::sync::watch;
+
+use super::turns::Leaving;
+use super::weight::weight;
+
+/// Most that is remembered for pages that come later, and most that a page may be behind.
+pub(super) const MOST: usize = 16 << 20;
+
+/// Most pages that follow one turn.
+pub(super) const MOST_READERS: usize = 64;
+
+/// Most events that one read takes.
+const BATCH: usize = 512;
+
+/// A turn as its followers see it.
+#[derive(Debug)]
+pub(super) struct Feed {
+    /// The request without its conversation.
+    pub chat: ChatRequest,
+    /// The context of every reply.
+    pub context: ReplyContext,
+    leaving: Leaving,
+    most: usize,
+    log: Mutex<Log>,
+    cancel: watch::Sender<Option<CancelledBy>>,
+    wound_up: watch::Sender<bool>,
+}
+
+/// What is known of a turn beside its events.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// The target that is being asked, or was asked last.
+    pub target: String,
+    /// What the caller did wrong, if that is why the turn failed.
+    pub mistake: Option<CallerError>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    events: VecDeque<Event>,
+    /// How many events have been forgotten; the first one that is left has this place.
+    forgotten: u64,
+    weight: usize,
+    ended: bool,
+    facts: Facts,
+    readers: Vec<Reader>,
+    next_reader: u64,
+    /// The turn, waiting for slow pages.
+    writer: Option<Waker>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    id: u64,
+    /// The place of the next event.
+    at: u64,
+    waker: Option<Waker>,
+}
+
+/// What a read has found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// More events.
+    More,
+    /// The rest is forgotten: this reader was too slow.
+    Lost,
+}
+
+impl Feed {
+    /// An empty feed that remembers events of `most` bytes.
+    pub fn new(chat: ChatRequest, context: ReplyContext, leaving: Leaving, most: usize) -> Self {
+        Self {
+            chat,
+            context,
+            leaving,
+            most,
+            log: Mutex::default(),
+            cancel: watch::Sender::new(None),
+            wound_up: watch::Sender::new(false),
+        }
+    }
+
+    /// Adds a reader at the start, which gets this number; nothing if the start is forgotten, the turn has ended or too
+    /// many read.
+    pub fn join(&self) -> Option<u64> {
+        let mut log = self.log();
+        if log.forgotten > 0 || log.ended || log.readers.len() >= MOST_READERS {
+            return None;
+        }
+        let id = log.next_reader;
+        log.next_reader += 1;
+        log.readers.push(Reader { id, at: 0, waker: None });
+        Some(id)
+    }
+
+    /// Takes a reader away. The last one may cancel the turn.
+    pub fn leave(&self, reader: u64) {
+        let mut log = self.log();
+        log.readers.retain(|other| other.id != reader);
+        let alone = log.readers.is_empty() && !log.ended;
+        let writer = log.writer.take();
+        drop(log);
+        if alone && self.leaving == Leaving::Cancel {
+            self.cancel(CancelledBy::User);
+        }
+        writer.into_iter().for_each(Waker::wake);
+    }
+
+    /// Gives a reader its next events, of which there is at least one.
+    pub fn read(&self, reader: u64, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<Read> {
+        let mut log = self.log();
+        let Log { events, forgotten, readers, writer, .. } = &mut *log;
+        let Some(reader) = readers.iter_mut().find(|other| other.id == reader) else { return Poll::Ready(Read::Lost) };
+        let Some(from) = reader.at.checked_sub(*forgotten) else { return Poll::Ready(Read::Lost) };
+        let before = out.len();
+        out.extend(events.range(from as usize..).take(BATCH).cloned());
+        let count = out.len() - before;
+        if count == 0 {
+            if !reader.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                reader.waker = Some(cx.waker().clone());
+            }
+            return Poll::Pending;
+        }
+        reader.at += count as u64;
+        let writer = writer.take();
+        drop(log);
+        writer.into_iter().for_each(Waker::wake);
+        Poll::Ready(Read::More)
+    }
+
+    /// Appends events.
+    pub fn append(&self, events: impl Iterator<Item = Event>) {
+        self.push(events, None);
+    }
+
+    /// Appends the last events, the turn's end among them.
+    pub fn end(&self, events: impl Iterator<Item = Event>, facts: Facts) {
+        self.push(events, Some(facts));
+    }
+
+    fn push(&self, events: impl Iterator<Item = Event>, end: Option<Facts>) {
+        let mut log = self.log();
+        if log.ended {
+            return;
+        }
+        for event in events {
+            log.weight += weight(&event);
+            log.events.push_back(event);
+        }
+        if let Some(facts) = end {
+            (log.ended, log.facts) = (true, facts);
+        }
+        let seen = log.seen();
+        log.forget(self.most, seen);
+        let wakers: Vec<Waker> = log.readers.iter_mut().filter_map(|reader| reader.waker.take()).collect();
+        drop(log);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ready when all readers are near enough to the end that more may be said.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut log = self.log();
+        let seen = log.seen();
+        log.forget(self.most, seen);
+        if log.weight <= self.most {
+            return Poll::Ready(());
+        }
+        log.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Forgets what is too much, whoever has not read it yet.
+    pub fn cut_slow(&self) {
+        let mut log = self.log();
+        log.forget(self.most, u64::MAX);
+        let Log { forgotten, readers, .. } = &mut *log;
+        let slow = readers.iter_mut().filter(|reader| reader.at < *forgotten);
+        let wakers: Vec<Waker> = slow.filter_map(|reader| reader.waker.take()).collect();
+        drop(log);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// True once the last event has been appended.
+    pub fn ended(&self) -> bool {
+        self.log().ended
+    }
+
+    /// What is known of the turn now.
+    pub fn facts(&self) -> Facts {
+        self.log().facts.clone()
+    }
+
+    /// Says which target answers.
+    pub fn set_target(&self, target: String) {
+        self.log().facts.target = target;
+    }
+
+    /// Asks the turn to end. The first who asks counts.
+    pub fn cancel(&self, by: CancelledBy) {
+        self.cancel.send_if_modified(|cancelled| {
+            let first = cancelled.is_none();
+            if first {
+                *cancelled = Some(by);
+            }
+            first
+        });
+    }
+
+    /// Waits until somebody asks the turn to end.
+    pub fn cancelled(&self) -> impl Future<Output = CancelledBy> + Send + 'static {
+        let mut cancelled = self.cancel.subscribe();
+        async move {
+            // The feed lives as long as the turn that waits here.
+            let by = cancelled.wait_for(Option::is_some).await.ok().and_then(|by| *by);
+            by.unwrap_or(CancelledBy::User)
+        }
+    }
+
+    /// Says that the turn has let go of its thread and has nothing more to store.
+    pub fn set_wound_up(&self) {
+        self.wound_up.send_replace(true);
+    }
+
+    /// Waits for that.
+    pub async fn wound_up(&self) {
+        let mut wound_up = self.wound_up.subscribe();
+        // The sender is ours.
+        let _ = wound_up.wait_for(|wound_up| *wound_up).await;
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    /// The place up to which all readers have read.
+    fn seen(&self) -> u64 {
+        let end = self.forgotten + self.events.len() as u64;
+        self.readers.iter().map(|reader| reader.at).min().unwrap_or(end)
+    }
+
+    /// Forgets the oldest events in front of a place until what is left weighs at most `most`.
+    fn forget(&mut self, most: usize, place: u64) {
+        while self.weight > most && self.forgotten < place {
+            let Some(event) = self.events.pop_front() else { return };
+            self.weight -= weight(&event);
+            self.forgotten += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use chatwire_protocols::event::BlockId;
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    fn feed(most: usize) -> Feed {
+        Feed::new(ChatRequest::default(), ReplyContext::default(), Leaving::Finish, most)
+    }
+
+    fn delta(number: u32) -> Event {
+        Event::BlockDelta { block: BlockId(number), text: "x".into() }
+    }
+
+    fn read(feed: &Feed, reader: u64) -> (Poll<Read>, Vec<Event>) {
+        let waker = Waker::from(Arc::new(Nobody));
+        let mut out = Vec::new();
+        (feed.read(reader, &mut Context::from_waker(&waker), &mut out), out)
+    }
+
+    fn room(feed: &Feed) -> bool {
+        let waker = Waker::from(Arc::new(Nobody));
+        feed.poll_room(&mut Context::from_waker(&waker)).is_ready()
+    }
+
+    /// A small pseudo-random number.
+    fn next(seed: &mut u64) -> u64 {
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        *seed
+    }
+
+    #[test]
+    fn however_reads_and_writes_are_mixed_every_reader_sees_the_same() {
+        for seed in 1..200 {
+            let mut random = seed;
+            let feed = feed(usize::MAX);
+            let mut readers: Vec<(u64, Vec<Event>)> = Vec::new();
+            let mut written = 0;
+            while written < 100 {
+                match next(&mut random) % 4 {
+                    0 => {
+                        let count = (next(&mut random) % 9) as u32;
+                        feed.append((written..written + count).map(delta));
+                        written += count;
+                    }
+                    1 if readers.len() < 5 => readers.push((feed.join().unwrap(), Vec::new())),
+                    _ if !readers.is_empty() => {
+                        let at = next(&mut random) as usize % readers.len();
+                        let (polled, events) = read(&feed, readers[at].0);
+                        assert_eq!(polled.is_ready(), !events.is_empty());
+                        readers[at].1.extend(events);
+                    }
+                    _ => {}
+                }
+            }
+            let all: Vec<Event> = (0..written).map(delta).collect();
+            for (reader, mut seen) in readers {
+                seen.extend(read(&feed, reader).1);
+                assert_eq!(seen, all, "seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_all_have_read_is_forgotten_beyond_the_bound_and_then_nobody_joins() {
+        let one = weight(&delta(0));
+        let feed = feed(one * 3);
+        let reader = feed.join().unwrap();
+        feed.append((0..3).map(delta));
+        let late = feed.join().unwrap();
+        assert_eq!((read(&feed, reader).1.len(), read(&feed, late).1.len()), (3, 3));
+        feed.append((3..5).map(delta));
+        assert_eq!(feed.join(), None);
+        assert_eq!((read(&feed, reader).1, read(&feed, late).1), (vec![delta(3), delta(4)], vec![delta(3), delta(4)]));
+    }
+
+    #[test]
+    fn a_slow_reader_holds_the_turn_up_until_it_is_cut_and_the_others_are_not() {
+        let one = weight(&delta(0));
+        let feed = feed(one * 3);
+        let (quick, slow) = (feed.join().unwrap(), feed.join().unwrap());
+        feed.append((0..5).map(delta));
+        assert_eq!(read(&feed, quick).1.len(), 5);
+        assert!(!room(&feed), "one has not read");
+        feed.cut_slow();
+        assert!(room(&feed));
+        assert_eq!(read(&feed, slow), (Poll::Ready(Read::Lost), vec![]));
+        feed.append((5..6).map(delta));
+        assert_eq!(read(&feed, quick).1, vec![delta(5)]);
+    }
+
+    #[test]
+    fn a_single_event_beyond_the_bound_reaches_whoever_keeps_up() {
+        let feed = feed(10);
+        let reader = feed.join().unwrap();
+        feed.append([delta(0)].into_iter());
+        assert!(!room(&feed));
+        assert_eq!(read(&feed, reader).1, vec![delta(0)]);
+        assert!(room(&feed));
+    }
+
+    #[test]
+    fn so_many_follow_and_no_more() {
+        let feed = feed(MOST);
+        let readers: Vec<u64> = (0..MOST_READERS).map(|_| feed.join().unwrap()).collect();
+        assert_eq!(feed.join(), None);
+        feed.leave(readers[0]);
+        assert!(feed.join().is_some());
+    }
+}

@@ -1,0 +1,105 @@
+//! From what a page asks to what a turn is made of: the same for stateless turns and kept ones.
+
+use std::sync::Arc;
+
+use chatwire_protocols::chat::{ChatRequest, Message, Role};
+use chatwire_protocols::error::CallerError;
+use chatwire_protocols::event::Text;
+
+use super::driver::Parts;
+use crate::config::pattern;
+use crate::config::plan::{Model, Route, ToolPlan};
+use crate::layers::Prepared;
+use crate::server::Stop;
+use crate::store::{Owner, Store};
+use crate::tools::Toolbox;
+use crate::tools::mcp::Servers;
+use crate::upstream::Upstreams;
+
+/// What all turns share.
+#[derive(Clone)]
+pub struct Means {
+    /// Where things are kept.
+    pub store: Arc<dyn Store>,
+    /// Where the providers are called from.
+    pub upstreams: Arc<Upstreams>,
+    /// Says when the gateway stops.
+    pub stop: Stop,
+    /// The MCP servers.
+    pub servers: Arc<Servers>,
+}
+
+/// The model that the page names, or the route's own.
+///
+/// # Errors
+/// There is no such model here, or none is named at all.
+pub fn choose_model(route: &Route, asked: Option<&str>) -> Result<Arc<Model>, CallerError> {
+    let asked = asked.filter(|name| !name.is_empty() && !route.force_model);
+    let wrong = |status, code, message| CallerError { status, code, path: "model".to_owned(), message };
+    match asked {
+        Some(name) => pattern::find(&route.models, name).ok_or_else(|| {
+            let name: String = name.chars().take(100).collect();
+            wrong(404, "unknown_model", format!("there is no model {name:?} here"))
+        }),
+        None => route.model.clone().ok_or_else(|| {
+            wrong(400, "missing_model", "is missing, and this route has no model of its own".to_owned())
+        }),
+    }
+}
+
+/// A turn that answers `chat`: with what the configuration says and the page did not, the route's layers applied if it
+/// is known whose turn it is, and the route's tools.
+pub async fn parts(
+    means: &Means,
+    route: &Route,
+    owner: Option<&Owner>,
+    turn: Text,
+    mut chat: ChatRequest,
+    model: Arc<Model>,
+) -> Parts {
+    complete(&mut chat, route, &model);
+    let tools = apply_layers(means, route, owner, &mut chat).await;
+    let toolbox = Toolbox::new(&tools, &mut chat.tools);
+    Parts {
+        turn,
+        chat,
+        toolbox,
+        model,
+        max_steps: route.max_steps,
+        page_calls: false,
+        timeout: route.turn_timeout,
+        upstreams: Arc::clone(&means.upstreams),
+        stop: means.stop.clone(),
+    }
+}
+
+/// Applies the route's layers and gives the tools of the turn.
+pub async fn apply_layers(
+    means: &Means,
+    route: &Route,
+    owner: Option<&Owner>,
+    chat: &mut ChatRequest,
+) -> Vec<Arc<ToolPlan>> {
+    let mut tools = route.tools.clone();
+    if !route.mcp.is_empty() {
+        means.servers.add(&route.mcp, &mut tools).await;
+    }
+    if let Some(owner) = owner {
+        let mut prepared = Prepared { owner, store: &means.store, chat, tools: &mut tools };
+        for layer in &route.layers {
+            layer.prepare(&mut prepared).await;
+        }
+    }
+    tools
+}
+
+/// Adds what the configuration says and the page did not.
+fn complete(chat: &mut ChatRequest, route: &Route, model: &Model) {
+    let (settings, defaults) = (&mut chat.settings, &model.defaults);
+    settings.max_tokens = settings.max_tokens.or(defaults.max_tokens);
+    settings.temperature = settings.temperature.or(defaults.temperature);
+    settings.reasoning = settings.reasoning.or(defaults.reasoning);
+    if let Some(system) = &route.system {
+        chat.messages.insert(0, Message::text(Role::System, system.clone()));
+    }
+}

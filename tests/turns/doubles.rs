@@ -1,0 +1,116 @@
+//! A store that can be broken, or made to wait.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use chatwire::store::{
+    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence, Sqlite,
+    Store, StoreError, Thread, UsageRow, Write,
+};
+use tokio::sync::Semaphore;
+
+#[derive(Debug)]
+pub struct Double {
+    inner: Arc<Sqlite>,
+    pub broken: AtomicBool,
+    /// A change of a thread takes a permit, unless there is none of this.
+    pub gate: Mutex<Option<Arc<Semaphore>>>,
+}
+
+impl Double {
+    pub fn new() -> Arc<Self> {
+        let inner = Arc::new(Sqlite::in_memory().unwrap());
+        Arc::new(Self { inner, broken: AtomicBool::new(false), gate: Mutex::new(None) })
+    }
+
+    /// Changes wait for the permits of this from now on.
+    pub fn hold(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.gate.lock().unwrap() = Some(Arc::clone(&gate));
+        gate
+    }
+}
+
+impl Store for Double {
+    fn apply(&self, owner: &Owner, thread: &str, writes: Vec<Write>) -> Pending<()> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Box::pin(std::future::ready(Err(StoreError::NoRoom)));
+        }
+        let gate = self.gate.lock().unwrap().clone();
+        let (inner, owner, thread) = (Arc::clone(&self.inner), owner.clone(), thread.to_owned());
+        Box::pin(async move {
+            if let Some(gate) = gate {
+                gate.acquire().await.unwrap().forget();
+            }
+            inner.apply(&owner, &thread, writes).await
+        })
+    }
+
+    fn add_fact(&self, owner: &Owner, fact: Fact) -> Pending<()> {
+        self.inner.add_fact(owner, fact)
+    }
+
+    fn set_fact_status(&self, owner: &Owner, id: &str, status: FactStatus) -> Pending<Option<Fact>> {
+        self.inner.set_fact_status(owner, id, status)
+    }
+
+    fn facts(&self, owner: &Owner, status: FactStatus, direction: Direction, limit: u32) -> Pending<Vec<Fact>> {
+        self.inner.facts(owner, status, direction, limit)
+    }
+
+    fn thread(&self, owner: &Owner, id: &str) -> Pending<Option<(Sequence, Thread)>> {
+        self.inner.thread(owner, id)
+    }
+
+    fn threads(&self, owner: &Owner, query: PageQuery) -> Pending<Page<Thread>> {
+        self.inner.threads(owner, query)
+    }
+
+    fn delete_thread(&self, owner: &Owner, id: &str) -> Pending<bool> {
+        self.inner.delete_thread(owner, id)
+    }
+
+    fn item(&self, owner: &Owner, thread: &str, id: &str) -> Pending<Option<(Sequence, Item)>> {
+        self.inner.item(owner, thread, id)
+    }
+
+    fn items(&self, owner: &Owner, thread: &str, query: PageQuery, hidden: bool) -> Pending<Page<Item>> {
+        self.inner.items(owner, thread, query, hidden)
+    }
+
+    fn put_attachment(&self, owner: &Owner, attachment: Attachment) -> Pending<()> {
+        self.inner.put_attachment(owner, attachment)
+    }
+
+    fn attachment(&self, owner: &Owner, id: &str) -> Pending<Option<Attachment>> {
+        self.inner.attachment(owner, id)
+    }
+
+    fn delete_attachment(&self, owner: &Owner, id: &str) -> Pending<bool> {
+        self.inner.delete_attachment(owner, id)
+    }
+
+    fn add_attachment(&self, owner: &Owner, attachment: Attachment, room: Room) -> Pending<()> {
+        self.inner.add_attachment(owner, attachment, room)
+    }
+
+    fn finish_attachment(&self, owner: &Owner, id: &str, size: u64) -> Pending<bool> {
+        self.inner.finish_attachment(owner, id, size)
+    }
+
+    fn attachment_owner(&self, id: &str) -> Pending<Option<Owner>> {
+        self.inner.attachment_owner(id)
+    }
+
+    fn forget_attachments(&self, before: u64, limit: u32) -> Pending<Vec<chatwire_protocols::event::Text>> {
+        self.inner.forget_attachments(before, limit)
+    }
+
+    fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()> {
+        self.inner.add_usage(owner, usage)
+    }
+
+    fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>> {
+        self.inner.usage(owner, since)
+    }
+}

@@ -1,0 +1,11 @@
+//! Kept turns: what several pages see of them, what is stored of them, and what is left of them.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod bench;
+mod claims;
+mod doubles;
+mod followers;
+mod keeping;
+#[path = "../support/mod.rs"]
+mod support;
