@@ -269,7 +269,7 @@ impl KeptCall {
             name: self.call.name.clone(),
             outcome: result.outcome,
             output: result.output.clone(),
-            files: Vec::new(),
+            files: result.files.clone(),
             runs: self.call.runs,
         });
     }

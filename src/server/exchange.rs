@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
-use super::{attachments, cors, facts, kept, open, owner, refuse, request};
+use super::{attachments, cors, facts, inspect, kept, open, owner, refuse, request};
 use crate::config::plan::{Model, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -38,6 +38,10 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
         response
     } else if let Some((mount, below)) = gateway.facts(head.uri.path()) {
         let mut response = facts::reply(&gateway, mount, below, &head, record).await;
+        cors::apply(&mount.cors, &head.headers, &mut response);
+        response
+    } else if let Some((mount, below)) = gateway.inspect(head.uri.path()) {
+        let mut response = inspect::reply(&gateway, mount, below, &head, record);
         cors::apply(&mount.cors, &head.headers, &mut response);
         response
     } else if let Some((uploads, mount, below)) = gateway.attachments(head.uri.path()) {

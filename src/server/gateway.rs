@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use super::inspect;
 use super::stop::Stop;
-use crate::config::plan::{Attachments, FactsMount, Plan, Route};
+use crate::config::plan::{Attachments, FactsMount, InspectMount, Plan, Route};
 use crate::store::{Sqlite, Store};
 use crate::threads::{Files, NoFiles, Threads};
+use crate::tools::mcp::Servers;
 use crate::turn::{Means, Turns};
 use crate::uploads::{Found, Sweeping, Uploads};
 use crate::upstream::Upstreams;
@@ -17,6 +19,7 @@ pub struct Gateway {
     pub plan: Plan,
     pub stop: Stop,
     pub store: Arc<dyn Store>,
+    pub servers: Arc<Servers>,
     pub threads: Arc<Threads>,
     /// The files of users, if they may send any.
     pub uploads: Option<Arc<Uploads>>,
@@ -29,13 +32,15 @@ impl Gateway {
         let routes = plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect();
         let upstreams = Arc::new(Upstreams::new(&plan)?);
         let store = open_store(&plan)?;
+        let servers = Arc::new(Servers::default());
+        servers.apply(&plan.mcp);
         let turns = Turns::new(plan.server.max_turns);
-        let means = Means { store: Arc::clone(&store), upstreams, stop: stop.clone() };
+        let means = Means { store: Arc::clone(&store), upstreams, stop: stop.clone(), servers: Arc::clone(&servers) };
         let threads = Arc::new(Threads::new(means, turns));
         let open = |settings| Uploads::open(settings, plan.store.as_ref(), Arc::clone(&store));
         let uploads = plan.attachments.clone().map(open).transpose()?;
         let _sweeping = uploads.as_ref().map(Uploads::sweeping);
-        Ok(Self { plan, stop, store, threads, uploads, _sweeping, routes })
+        Ok(Self { plan, stop, store, servers, threads, uploads, _sweeping, routes })
     }
 
     /// The uploaded files, as the page of this request finds them.
@@ -62,6 +67,13 @@ impl Gateway {
     pub fn facts<'a>(&self, path: &'a str) -> Option<(&FactsMount, &'a str)> {
         let mount = self.plan.facts.as_ref()?;
         Some((mount, below(path, &mount.path)?))
+    }
+
+    /// Where tools and MCP servers are shown, if this path is theirs, and the part of it below.
+    pub fn inspect<'a>(&self, path: &'a str) -> Option<(&InspectMount, &'a str)> {
+        let mount = self.plan.inspect.as_ref()?;
+        let below = path.strip_prefix(&mount.path)?;
+        inspect::is_at(below).then_some((mount, below))
     }
 
     /// Where files are, if this path is theirs, and the part of it below their mount.

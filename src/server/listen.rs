@@ -115,6 +115,7 @@ impl Listening {
         }
         stopper.advance(Phase::Now);
         gateway.threads.turns().close(LAST_WRITES).await;
+        gateway.servers.close().await;
     }
 }
 

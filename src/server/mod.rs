@@ -8,6 +8,7 @@ mod exchange;
 mod facts;
 mod file;
 mod gateway;
+mod inspect;
 mod io;
 mod kept;
 mod listen;

@@ -3,6 +3,7 @@
 mod arguments;
 pub mod fence;
 pub mod http;
+pub mod mcp;
 mod net;
 mod output;
 mod running;
@@ -17,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chatwire_protocols::chat::ToolSpec;
-use chatwire_protocols::event::{Text, ToolOutcome};
+use chatwire_protocols::event::{File, Text, ToolOutcome};
 use serde_json::Value;
 
 pub use arguments::{Arguments, SchemaError};
@@ -38,6 +39,11 @@ pub trait Tool: fmt::Debug + Send + Sync {
     /// speaker. The future is dropped when the turn or the tool's time ends before it, and a panic in it is an error
     /// result.
     fn run(&self, input: ToolInput, speaker: Speaker) -> ToolFuture;
+
+    /// True if its output comes in pieces.
+    fn streams(&self) -> bool {
+        false
+    }
 }
 
 /// A running call.
@@ -87,12 +93,14 @@ pub struct ToolOutput {
     pub outcome: ToolOutcome,
     /// What came out; a text for people where it did not go well.
     pub output: Value,
+    /// Images and files beside it, for models that can see them.
+    pub files: Vec<File>,
 }
 
 impl ToolOutput {
     /// It went well.
     pub const fn ok(output: Value) -> Self {
-        Self { outcome: ToolOutcome::Ok, output }
+        Self { outcome: ToolOutcome::Ok, output, files: Vec::new() }
     }
 
     /// It did not go well; `why` is for the model and the page.
@@ -102,7 +110,7 @@ impl ToolOutput {
 
     /// It did not run, or not to its end.
     pub fn refused(outcome: ToolOutcome, why: impl Into<String>) -> Self {
-        Self { outcome, output: Value::String(why.into()) }
+        Self { outcome, output: Value::String(why.into()), files: Vec::new() }
     }
 }
 

@@ -108,8 +108,8 @@ impl Round {
     pub(super) fn take_results(&mut self, out: &mut Vec<Event>) {
         while self.slots.front().is_some_and(|slot| slot.result.is_some()) {
             let Some(Slot { call, result: Some(result) }) = self.slots.pop_front() else { return };
-            let ToolOutput { outcome, output } = result;
-            out.push(Event::ToolResult(Box::new(ToolResult { call, outcome, output, last: true, status: None })));
+            let ToolOutput { outcome, output, files } = result;
+            out.push(Event::ToolResult(Box::new(ToolResult { outcome, files, ..ToolResult::ok(call, output) })));
         }
     }
 

@@ -138,7 +138,8 @@ async fn tried(
     store.apply(&owner, "t", vec![Write::Thread(thread)]).await.unwrap();
     store.broken.store(broken, Ordering::Relaxed);
     let upstreams = Arc::new(Upstreams::new(&plan).unwrap());
-    let means = Means { store: Arc::clone(&store) as Arc<dyn Store>, upstreams, stop: Stop::never() };
+    let means =
+        Means { store: Arc::clone(&store) as Arc<dyn Store>, upstreams, stop: Stop::never(), servers: Arc::default() };
     let threads = Arc::new(Threads::new(means, Turns::new(8)));
     let route = &plan.routes[0];
     let asker = Asker { owner: &owner, route, memory: route.memory.as_ref().unwrap(), files: &NoFiles };

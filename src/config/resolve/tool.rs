@@ -14,11 +14,9 @@ use crate::config::plan::{Model, ToolKind, ToolPlan};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::{Problem, Span};
 use crate::config::tool_kinds::{Http, Weather, Write};
+use crate::tools::mcp::{LONGEST_NAME, fits_name};
 use crate::tools::workspace::{Part, Per};
 use crate::tools::{Arguments, Net, Permission, Writer, weather};
-
-/// Longest name of a tool: OpenAI takes 64 characters of these, and nobody less.
-const LONGEST_NAME: usize = 64;
 
 /// What a tool that keeps its own time gets on top of it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -125,8 +123,7 @@ impl Resolver<'_> {
     }
 
     fn check_tool_name(&mut self, name: &At<String>) {
-        let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-        if name.value.is_empty() || name.value.len() > LONGEST_NAME || !name.value.chars().all(fits) {
+        if name.value.is_empty() || name.value.len() > LONGEST_NAME || !name.value.chars().all(fits_name) {
             let problem = Problem::new(name.span.clone(), "a name that models cannot call a tool by");
             self.problem(problem.help(format!("use at most {LONGEST_NAME} letters, digits, `_` and `-`")));
         }
