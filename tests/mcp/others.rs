@@ -132,7 +132,7 @@ async fn send(mut asked: Asked, chunks: &[Value]) {
         .await;
 }
 
-fn chunk(delta: Value, finish: Option<&str>) -> Value {
+fn chunk(delta: &Value, finish: Option<&str>) -> Value {
     json!({"id": "c", "object": "chat.completion.chunk", "model": "m",
         "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 }
@@ -140,11 +140,11 @@ fn chunk(delta: Value, finish: Option<&str>) -> Value {
 async fn call(asked: Asked, tool: &str, arguments: &Value) {
     let function = json!({"name": tool, "arguments": arguments.to_string()});
     let calls = json!({"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]});
-    send(asked, &[chunk(calls, None), chunk(json!({}), Some("tool_calls"))]).await;
+    send(asked, &[chunk(&calls, None), chunk(&json!({}), Some("tool_calls"))]).await;
 }
 
 async fn say(asked: Asked) {
-    send(asked, &[chunk(json!({"content": "all done"}), None), chunk(json!({}), Some("stop"))]).await;
+    send(asked, &[chunk(&json!({"content": "all done"}), None), chunk(&json!({}), Some("stop"))]).await;
 }
 
 /// The result of the call, as the model is told it.

@@ -53,16 +53,16 @@ fn babble() {
     }
 }
 
-fn notify(method: &str, params: Value) {
+fn notify(method: &str, params: &Value) {
     write(&json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string());
 }
 
-fn answer(id: &Value, result: Value) {
+fn answer(id: &Value, result: &Value) {
     write(&json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string());
 }
 
 fn answer_text(id: &Value, text: &str) {
-    answer(id, json!({"content": [{"type": "text", "text": text}]}));
+    answer(id, &json!({"content": [{"type": "text", "text": text}]}));
 }
 
 fn refuse(id: &Value, message: &str) {
@@ -85,7 +85,7 @@ impl Server {
                 }
                 "initialize" => answer(
                     id,
-                    json!({
+                    &json!({
                         "protocolVersion": params["protocolVersion"],
                         "capabilities": {"tools": {"listChanged": true}},
                         "serverInfo": {"name": "fake", "version": "1"},
@@ -109,9 +109,9 @@ impl Server {
             "many" => {
                 let tools: Vec<Value> = (0..1000).map(|at| tool(&format!("t{}", page * 1000 + at))).collect();
                 let next = (page < 4).then(|| (page + 1).to_string());
-                answer(id, json!({"tools": tools, "nextCursor": next}));
+                answer(id, &json!({"tools": tools, "nextCursor": next}));
             }
-            "endless" => answer(id, json!({"tools": [], "nextCursor": "7"})),
+            "endless" => answer(id, &json!({"tools": [], "nextCursor": "7"})),
             "unlisted" => {}
             "wrong" => {
                 let with = |name: &str, schema: Value| json!({"name": name, "inputSchema": schema});
@@ -131,12 +131,12 @@ impl Server {
                     tool("a b.c/d"),
                     tool(&"long".repeat(30)),
                 ]);
-                answer(id, json!({"tools": tools}));
+                answer(id, &json!({"tools": tools}));
             }
             _ => {
                 let mut tools: Vec<Value> = CALLS.iter().map(|name| tool(name)).collect();
                 tools.extend(self.more_tools.then(|| tool("later")));
-                answer(id, json!({"tools": tools}));
+                answer(id, &json!({"tools": tools}));
             }
         }
     }
@@ -147,7 +147,7 @@ impl Server {
             let token = &params["_meta"]["progressToken"];
             notify(
                 "notifications/progress",
-                json!({"progressToken": token, "progress": progress, "total": 3, "message": message}),
+                &json!({"progressToken": token, "progress": progress, "total": 3, "message": message}),
             );
         };
         match params["name"].as_str().unwrap() {
@@ -176,11 +176,11 @@ impl Server {
                 write("{\"jsonrpc\": \"2.0\", \"id\":");
                 write(&json!({"jsonrpc": "2.0", "id": 987_654, "result": {}}).to_string());
                 write("[1, 2]");
-                answer(id, json!({"surprise": true}));
+                answer(id, &json!({"surprise": true}));
             }
             "logs" => {
                 for _ in 0..3000 {
-                    notify("notifications/message", json!({"level": "info", "data": "x"}));
+                    notify("notifications/message", &json!({"level": "info", "data": "x"}));
                     eprintln!("log of {}", std::env::var("TOKEN").unwrap_or_default());
                 }
                 answer_text(id, "logged");
@@ -188,7 +188,7 @@ impl Server {
             "talks_for_ever" => {
                 std::thread::spawn(|| {
                     loop {
-                        notify("notifications/message", json!({"level": "info", "data": "x"}));
+                        notify("notifications/message", &json!({"level": "info", "data": "x"}));
                     }
                 });
                 answer_text(id, "begun");
@@ -200,18 +200,18 @@ impl Server {
             "too_large" => answer_text(id, &"y".repeat(17 << 20)),
             "image" => answer(
                 id,
-                json!({"content": [
+                &json!({"content": [
                     {"type": "text", "text": "a dot"},
                     {"type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png"},
                 ]}),
             ),
             "fails" => {
-                answer(id, json!({"content": [{"type": "text", "text": "no such place"}], "isError": true}));
+                answer(id, &json!({"content": [{"type": "text", "text": "no such place"}], "isError": true}));
             }
             "refuses" => refuse(id, &format!("wrong\n{}", std::env::var("TOKEN").unwrap_or_default())),
             "grows" => {
                 self.more_tools = true;
-                notify("notifications/tools/list_changed", json!({}));
+                notify("notifications/tools/list_changed", &json!({}));
                 answer_text(id, "grown");
             }
             "starts_another" => {
