@@ -11,6 +11,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cost::Cost;
 use crate::error::Failure;
 
 /// A short string, stored inline up to 24 bytes: nearly every delta of a real stream fits.
@@ -522,13 +523,17 @@ pub struct Usage {
     pub reasoning: Option<u64>,
     /// Input and output.
     pub total: Option<u64>,
+    /// What that is in money. Comes from the turn, which knows the prices, never from a decoder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// The provider's own object, for whoever knows it.
     #[serde(skip)]
     pub raw: Option<Box<Value>>,
 }
 
 impl Usage {
-    /// Adds another call's usage, for the sum over a turn. What neither reported stays unknown.
+    /// Adds another call's usage, for the sum over a turn. What neither reported stays unknown; a cost is known only if
+    /// both are.
     pub fn add(&mut self, other: &Self) {
         fn sum(left: &mut Option<u64>, right: Option<u64>) {
             if let Some(right) = right {
@@ -541,6 +546,7 @@ impl Usage {
         sum(&mut self.output, other.output);
         sum(&mut self.reasoning, other.reasoning);
         sum(&mut self.total, other.total);
+        self.cost = self.cost.zip(other.cost).map(|(left, right)| left.plus(right));
         self.raw = None;
     }
 }
@@ -568,5 +574,17 @@ mod tests {
         let mut sum = Usage { input: Some(1), ..Usage::default() };
         sum.add(&Usage { input: Some(2), output: Some(3), ..Usage::default() });
         assert_eq!((sum.input, sum.output, sum.total), (Some(3), Some(3), None));
+    }
+
+    #[test]
+    fn a_sum_with_an_unknown_cost_has_none() {
+        let call = |cost: Option<u64>| Usage { cost: cost.map(Cost), ..Usage::default() };
+        for (calls, expected) in
+            [(vec![], Some(0)), (vec![Some(1), Some(2)], Some(3)), (vec![Some(1), None, Some(2)], None)]
+        {
+            let mut sum = call(Some(0));
+            calls.into_iter().for_each(|cost| sum.add(&call(cost)));
+            assert_eq!(sum.cost, expected.map(Cost));
+        }
     }
 }

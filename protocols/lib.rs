@@ -15,6 +15,7 @@ pub mod callback_sse;
 pub mod calls;
 pub mod chat;
 pub mod chatkit;
+pub mod cost;
 #[cfg(test)]
 mod cuts;
 pub mod error;

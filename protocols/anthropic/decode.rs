@@ -332,6 +332,7 @@ fn usage(raw: &Map<String, Value>) -> Usage {
         reasoning: number(raw.get("output_tokens_details").and_then(|details| details.get("thinking_tokens"))),
         total: input.zip(output).map(|(input, output)| input.saturating_add(output)),
         raw: (!raw.is_empty()).then(|| Box::new(Value::Object(raw.clone()))),
+        ..Usage::default()
     }
 }
 

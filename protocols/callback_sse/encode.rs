@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use crate::calls::{EndedCall, OpenBlocks, UNUSABLE};
+use crate::cost::Cost;
 use crate::error::FailureKind;
 use crate::event::{BlockId, CancelledBy, Event, Text, ToolResult, ToolSays, Usage};
 use crate::protocol::{Encoder, ReplyContext};
@@ -32,7 +33,7 @@ impl Encode {
             calls: Vec::new(),
             results: Vec::new(),
             content: String::new(),
-            usage: Usage::default(),
+            usage: Usage { cost: Some(Cost::default()), ..Usage::default() },
         }
     }
 }
@@ -192,6 +193,10 @@ fn write_usage(usage: &Usage, out: &mut BytesMut) {
         out.put_u8(b':');
         out.put_slice(itoa::Buffer::new().format(*count).as_bytes());
     });
+    if let Some(cost) = usage.cost {
+        out.put_slice(b",\"cost\":");
+        out.put_slice(cost.to_string().as_bytes());
+    }
     out.put_u8(b'}');
 }
 

@@ -36,6 +36,7 @@ pub(super) fn usage(json: &str) -> Usage {
         reasoning,
         total,
         raw: raw.value().map(Box::new),
+        ..Usage::default()
     }
 }
 

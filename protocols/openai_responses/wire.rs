@@ -241,6 +241,7 @@ pub(super) fn usage(raw: Raw<'_>) -> Option<Usage> {
         reasoning: output.reasoning_tokens.count(),
         total: object.total_tokens.count(),
         raw: raw.value().map(Box::new),
+        ..Usage::default()
     })
 }
 

@@ -6,6 +6,7 @@ use toml::de::DeValue;
 
 use super::mcp::McpServer;
 use super::placed::Placed;
+use super::prices::Price;
 use super::read::{At, Named, Read, Required, read_section, section};
 use super::report::{Problem, Problems};
 use super::tool_kinds::{Http, Weather, Write};
@@ -33,6 +34,9 @@ section! {
         /// Models, by the names that pages ask for. A name that ends in `*` stands for all that begin like it and are
         /// not named themselves.
         models: Optional<Named<Model>>,
+        /// What providers' models cost, by "provider/model". A name that ends in `*` stands for all that begin like it and
+        /// are not named themselves. The cost of other models is not known.
+        prices: Optional<Named<Price>>,
         /// Tools that models may call, by the names that models see.
         tools: Optional<Named<Tool>>,
         /// MCP servers, by names of your choice. Routes offer their tools as "mcp:NAME".

@@ -10,6 +10,7 @@ mod mcp;
 pub mod pattern;
 mod placed;
 pub mod plan;
+mod prices;
 mod read;
 mod report;
 mod resolve;

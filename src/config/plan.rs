@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chatwire_protocols::cost::Price;
 use chatwire_protocols::protocol::{Frontend, Protocol, Upstream};
 use serde_json::{Map, Value};
 
+use super::pattern;
 use crate::layers::Layer;
 use crate::secret::Secret;
 use crate::tools::mcp::{Offer, ServerPlan};
@@ -288,6 +290,27 @@ pub struct Provider {
     pub headers: Vec<(String, Secret)>,
     /// Its deadlines.
     pub timeouts: Timeouts,
+    /// What its models cost.
+    pub prices: Prices,
+}
+
+/// What a provider's models cost, by their names or what these begin with.
+#[derive(Clone, Debug, Default)]
+pub struct Prices(BTreeMap<String, Price>);
+
+impl Prices {
+    /// Adds a price for a name, or for all that begin like a name that ends in `*`.
+    pub fn add(&mut self, name: &str, price: Price) {
+        self.0.insert(name.to_owned(), price);
+    }
+
+    /// The price of a model: the one of its name, else the one whose pattern has the longest fitting beginning.
+    pub fn of(&self, model: &str) -> Option<Price> {
+        let patterns = self.0.iter().filter_map(|(name, price)| Some((pattern::prefix(name)?, price)));
+        let fitting = patterns.filter(|(prefix, _)| model.starts_with(prefix));
+        let pattern = || fitting.max_by_key(|(prefix, _)| prefix.len()).map(|(_, price)| price);
+        self.0.get(model).or_else(pattern).copied()
+    }
 }
 
 /// Where a provider's answers come from.

@@ -1,5 +1,6 @@
 //! What is stored, in words of no frontend. Times are milliseconds since 1970; a store has no clock.
 
+use chatwire_protocols::cost::Cost;
 use chatwire_protocols::event::Text;
 use chatwire_protocols::items::{Item, Thread};
 
@@ -136,6 +137,8 @@ pub struct UsageRow {
     pub output: Option<u64>,
     /// Of that, reasoning.
     pub reasoning: Option<u64>,
+    /// What that is in money, if it is known.
+    pub cost: Option<Cost>,
     /// When it was.
     pub created: u64,
 }
@@ -155,4 +158,6 @@ pub struct ModelUsage {
     pub output: u64,
     /// Of those, reasoning.
     pub reasoning: u64,
+    /// What that is in money, if it is known of every call.
+    pub cost: Option<Cost>,
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use chatwire_protocols::cost::Cost;
 use chatwire_protocols::error::{Failure, Refusal};
 use chatwire_protocols::event::{CancelledBy, Event};
 
@@ -18,6 +19,7 @@ pub struct Record {
     events: u64,
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
+    cost: Option<Cost>,
     /// How it ended; a request whose page has gone is dropped before it has an end.
     end: &'static str,
     quiet: bool,
@@ -38,6 +40,7 @@ impl Record {
             events: 0,
             input_tokens: None,
             output_tokens: None,
+            cost: None,
             end: "left",
             quiet: false,
         }
@@ -86,6 +89,7 @@ impl Record {
             Event::TurnEnd(end) => {
                 self.end = end.finish.reason.name();
                 (self.input_tokens, self.output_tokens) = (end.usage.input, end.usage.output);
+                self.cost = end.usage.cost;
                 self.target(target());
             }
             Event::Failed(failure) => {
@@ -136,6 +140,7 @@ impl Drop for Record {
             events = self.events,
             input_tokens = self.input_tokens,
             output_tokens = self.output_tokens,
+            cost_usd = self.cost.map(Cost::dollars),
             end = self.end,
             "request"
         );

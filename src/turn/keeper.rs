@@ -126,6 +126,7 @@ impl Keeper {
             cached_input: usage.cached_input,
             output: usage.output,
             reasoning: usage.reasoning,
+            cost: usage.cost,
             created: self.now,
         });
         self.steps += 1;

@@ -8,6 +8,7 @@
 //! ```
 
 use chatwire_protocols::chat::{ChatRequest, Message, Part, ToolChoice};
+use chatwire_protocols::cost::Cost;
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::event::{
     BlockKind, CancelledBy, Event, Finish, FinishReason, Runs, StepEnd, Text, ToolCall, ToolKind, ToolSays, TurnEnd,
@@ -100,7 +101,7 @@ impl Machine {
             steps: 0,
             answer: Answer::default(),
             finish: Finish::default(),
-            usage: Usage::default(),
+            usage: Usage { cost: Some(Cost::default()), ..Usage::default() },
             said: 0,
         }
     }

@@ -194,7 +194,8 @@ impl Call {
     /// still take over.
     fn pass(&mut self, out: &mut Vec<Event>) {
         let mut fresh = std::mem::take(&mut self.fresh);
-        for event in fresh.drain(..) {
+        for mut event in fresh.drain(..) {
+            self.price(&mut event);
             match event {
                 Event::Failed(failure) => {
                     self.failed(failure, out);
@@ -211,6 +212,20 @@ impl Call {
             }
         }
         self.fresh = fresh;
+    }
+
+    /// Puts the cost to a step's end.
+    fn price(&self, event: &mut Event) {
+        let usage = match event {
+            Event::StepEnd(end) => &mut end.usage,
+            Event::Failed(failure) => match &mut failure.step {
+                Some(end) => &mut end.usage,
+                None => return,
+            },
+            _ => return,
+        };
+        let price = self.model.targets.get(self.at).and_then(|target| target.provider.prices.of(&target.model));
+        usage.cost = price.and_then(|price| price.of(usage));
     }
 
     fn failed(&mut self, mut failure: Box<Failure>, out: &mut Vec<Event>) {

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{
-    Attachments, Cors, FactsMount, InspectMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider,
-    Route, Server, Source, Timeouts, ToolKind, ToolPlan, Transcription,
+    Attachments, Cors, FactsMount, InspectMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Prices,
+    Provider, Route, Server, Source, Timeouts, ToolKind, ToolPlan, Transcription,
 };
 use chatwire::layers::Layer;
 use chatwire::secret::Secret;
@@ -129,6 +129,7 @@ impl Setup {
                 key: Some(Secret::new(KEY)),
                 headers: vec![("x-extra".to_owned(), Secret::new("extra"))],
                 timeouts: self.timeouts,
+                prices: Prices::default(),
             }),
             model: format!("model-{at}"),
             extra: Map::new(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chatwire::config::plan::{Model, ModelDefaults, ModelTarget, Provider, Source, Timeouts};
+use chatwire::config::plan::{Model, ModelDefaults, ModelTarget, Prices, Provider, Source, Timeouts};
 use chatwire::secret::Secret;
 use serde_json::json;
 
@@ -23,6 +23,7 @@ async fn named_by(fake: &Fake) -> Talk {
             key: Some(Secret::new(KEY)),
             headers: Vec::new(),
             timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
+            prices: Prices::default(),
         }),
         model: "small".to_owned(),
         extra: serde_json::Map::new(),

@@ -308,9 +308,10 @@ fn metadata(model: &str, reason: &str, usage: &Usage) -> Value {
         ("reasoningTokens", usage.reasoning),
         ("cachedInputTokens", usage.cached_input),
     ];
-    let known: Map<String, Value> =
+    let mut known: Map<String, Value> =
         counts.iter().filter_map(|(name, count)| Some(((*name).to_owned(), (*count)?.into()))).collect();
     if !known.is_empty() {
+        known.extend(usage.cost.map(|cost| ("cost".to_owned(), cost.dollars().into())));
         metadata.insert("usage".to_owned(), known.into());
     }
     Value::Object(metadata)

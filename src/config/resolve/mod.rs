@@ -5,6 +5,7 @@ mod http_tool;
 mod mcp;
 mod model;
 mod names;
+mod price;
 mod provider;
 mod route;
 mod secret;
@@ -30,7 +31,8 @@ use crate::tools::mcp::ServerPlan;
 /// Makes a plan. It is of use only if no problem was noted.
 pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, problems: &mut Problems) -> Plan {
     let mut resolver = Resolver { text, surroundings, problems, complete: file.is_sound() };
-    let providers = resolver.providers(&file.providers, &model::users(&file.models, &file.routes));
+    let prices = resolver.prices(&file.prices, &file.providers);
+    let providers = resolver.providers(&file.providers, &model::users(&file.models, &file.routes), prices);
     let models = resolver.models(&file.models, &providers);
     let parts = workspace::Parts {
         file: &file.workspace,

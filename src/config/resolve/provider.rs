@@ -14,7 +14,7 @@ use super::secret::Need;
 use super::{Resolver, entries, value};
 use crate::config::file::{self, HeaderText, Optional};
 use crate::config::mask::credentials;
-use crate::config::plan::{Provider, Source, Timeouts};
+use crate::config::plan::{Prices, Provider, Source, Timeouts};
 use crate::config::read::{At, Entry, Named};
 use crate::config::report::{Problem, Span};
 use crate::config::suggest::closest;
@@ -50,14 +50,21 @@ impl Side {
 }
 
 impl Resolver<'_> {
-    pub fn providers(&mut self, file: &Optional<Named<file::Provider>>, users: &Users<'_>) -> Names<Provider> {
+    pub fn providers(
+        &mut self,
+        file: &Optional<Named<file::Provider>>,
+        users: &Users<'_>,
+        mut prices: BTreeMap<&str, Prices>,
+    ) -> Names<Provider> {
         let mut names = Names::new(self.complete || file.is_some());
         for entry in entries(file) {
             if entry.name.value.is_empty() || entry.name.value.contains('/') {
                 let problem = Problem::new(entry.name.span.clone(), "a provider's name has no slash and is not empty");
                 self.problem(problem.help("targets are written \"provider/model\", cut at the first slash"));
             }
-            let provider = self.provider(entry, users.get(entry.name.value.as_str()));
+            let name = entry.name.value.as_str();
+            let prices = prices.remove(name).unwrap_or_default();
+            let provider = self.provider(entry, users.get(name)).map(|provider| Provider { prices, ..provider });
             // TOML has no key twice, so no name is added twice.
             let _ = names.add(&entry.name, provider.map(Arc::new));
         }
@@ -87,6 +94,7 @@ impl Resolver<'_> {
             key,
             headers,
             timeouts: timeouts(&file.timeouts),
+            prices: Prices::default(),
         })
     }
 

@@ -1,12 +1,13 @@
 //! Usage.
 
+use chatwire_protocols::cost::Cost;
 use rusqlite::{Connection, params};
 
 use crate::store::{ModelUsage, Owner, StoreError, UsageRow};
 
 pub fn add(connection: &Connection, owner: &Owner, usage: &UsageRow) -> Result<(), StoreError> {
-    let sql = "INSERT INTO usage (owner, turn, step, model, input, cached_input, output, reasoning, created_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (owner, turn, step) DO NOTHING";
+    let sql = "INSERT INTO usage (owner, turn, step, model, input, cached_input, output, reasoning, created_at, cost)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (owner, turn, step) DO NOTHING";
     connection.prepare_cached(sql)?.execute(params![
         owner.as_str(),
         usage.turn,
@@ -16,14 +17,16 @@ pub fn add(connection: &Connection, owner: &Owner, usage: &UsageRow) -> Result<(
         usage.cached_input,
         usage.output,
         usage.reasoning,
-        usage.created
+        usage.created,
+        usage.cost.map(|cost| cost.0.min(i64::MAX as u64))
     ])?;
     Ok(())
 }
 
 pub fn by_model(connection: &Connection, owner: &Owner, since: u64) -> Result<Vec<ModelUsage>, StoreError> {
     let sql = "SELECT model, count(*), coalesce(sum(input), 0), coalesce(sum(cached_input), 0),
-            coalesce(sum(output), 0), coalesce(sum(reasoning), 0)
+            coalesce(sum(output), 0), coalesce(sum(reasoning), 0),
+            CASE WHEN count(cost) = count(*) THEN sum(cost) END
         FROM usage WHERE owner = ?1 AND created_at >= ?2 GROUP BY model ORDER BY model";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map(params![owner.as_str(), since.min(i64::MAX as u64)], |row| {
@@ -34,6 +37,7 @@ pub fn by_model(connection: &Connection, owner: &Owner, since: u64) -> Result<Ve
             cached_input: row.get(3)?,
             output: row.get(4)?,
             reasoning: row.get(5)?,
+            cost: row.get::<_, Option<u64>>(6)?.map(Cost),
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
