@@ -4,6 +4,8 @@
 //! History is linear: an assistant message with tool calls is followed by [`Role::Tool`] messages with the results,
 //! then by the next assistant message, as [`tidy`](crate::history::tidy) makes sure.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -36,6 +38,26 @@ pub struct ChatRequest {
     pub wire: &'static str,
     /// Members of the body that no wire defines: the page's own.
     pub extra: Map<String, Value>,
+    /// The provider that the request brings itself. Not every route lets it.
+    #[serde(skip)]
+    pub own_provider: Option<Box<OwnProvider>>,
+}
+
+/// A provider that a request brings itself. It takes the place of the configured one for this request alone.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct OwnProvider {
+    /// Where it is, if not where the configured one is.
+    pub base_url: Option<String>,
+    /// The key, which is never shown.
+    pub api_key: Option<String>,
+    /// The place of both in the request, for messages.
+    pub place: &'static str,
+}
+
+impl fmt::Debug for OwnProvider {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("OwnProvider").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 impl ChatRequest {

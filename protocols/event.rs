@@ -356,12 +356,23 @@ pub struct ToolResult {
     /// Images and files that came out beside the output.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
+    /// The whole of it, where `output` is a summary or cut: for whoever keeps the turn, not for pages and models.
+    #[serde(skip)]
+    pub full: Option<Value>,
 }
 
 impl ToolResult {
     /// A final result that went well.
     pub fn ok(call: impl Into<Text>, output: Value) -> Self {
-        Self { call: call.into(), outcome: ToolOutcome::Ok, output, last: true, status: None, files: Vec::new() }
+        Self {
+            call: call.into(),
+            outcome: ToolOutcome::Ok,
+            output,
+            last: true,
+            status: None,
+            files: Vec::new(),
+            full: None,
+        }
     }
 
     /// A final result that did not go well, with the text that says why.

@@ -300,6 +300,7 @@ impl Content {
             last: true,
             status: content.error_code.text(),
             files: Vec::new(),
+            full: None,
         })));
     }
 

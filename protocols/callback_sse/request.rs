@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::chat::{ChatRequest, Settings};
+use crate::chat::{ChatRequest, OwnProvider, Settings};
 use crate::error::CallerError;
 use crate::wire::body::{self, Node};
 use crate::wire::plain;
@@ -32,8 +32,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ChatRequest, CallerError> {
         let place = format!("messages[{}].content", chat.messages.len() - 1);
         return Err(CallerError::invalid(place, "is empty; there is nothing to answer"));
     }
-    if let Some(config) = CONFIG.iter().find_map(|key| root.get(key)) {
-        read_config(&config, &mut chat)?;
+    if let Some((key, config)) = CONFIG.iter().find_map(|key| Some((key, root.get(key)?))) {
+        read_config(key, &config, &mut chat)?;
     }
     if let Value::Object(mut body) = body {
         body.retain(|key, _| !["session_id", "messages"].contains(&key.as_str()) && !CONFIG.contains(&key.as_str()));
@@ -44,14 +44,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ChatRequest, CallerError> {
 
 /// Each given member overrides the configured one for this request alone. An empty text counts as not given, for
 /// pages send the fields of an empty form.
-fn read_config(config: &Node<'_>, chat: &mut ChatRequest) -> Result<(), CallerError> {
+fn read_config(place: &'static str, config: &Node<'_>, chat: &mut ChatRequest) -> Result<(), CallerError> {
     config.object()?;
-    for key in ["api_key", "base_url"] {
-        if let Some(given) = config.get(key)
-            && given.value.as_str() != Some("")
-        {
-            return Err(not_allowed(&given));
-        }
+    let text = |key: &str| -> Result<Option<String>, CallerError> {
+        let given = config.get(key).map(|node| node.str()).transpose()?.filter(|text| !text.is_empty());
+        Ok(given.map(str::to_owned))
+    };
+    let (base_url, api_key) = (text("base_url")?, text("api_key")?);
+    if base_url.is_some() || api_key.is_some() {
+        chat.own_provider = Some(Box::new(OwnProvider { base_url, api_key, place }));
     }
     chat.model =
         config.get("model_name").map(|node| node.str()).transpose()?.filter(|name| !name.is_empty()).map(Into::into);
@@ -61,15 +62,6 @@ fn read_config(config: &Node<'_>, chat: &mut ChatRequest) -> Result<(), CallerEr
         ..Settings::default()
     };
     Ok(())
-}
-
-/// A provider named by a request could be any address within the gateway's reach, and a key does not belong into a
-/// log of requests. The value is not repeated in the answer.
-fn not_allowed(given: &Node<'_>) -> CallerError {
-    CallerError {
-        code: "provider_not_allowed",
-        ..given.wrong("requests may not bring their own provider; leave this out and name a configured model")
-    }
 }
 
 fn temperature(node: &Node<'_>) -> Result<f64, CallerError> {
@@ -125,16 +117,20 @@ mod tests {
     }
 
     #[test]
-    fn a_request_may_not_bring_its_own_provider() {
-        for (key, value) in [("api_key", json!("sk-1")), ("base_url", json!("http://10.0.0.1")), ("base_url", json!(5))]
-        {
-            let body = json!({"session_id": "s", "messages": [{"role": "user", "content": "Hi"}],
-                              "ai_model_config": {key: value}});
-            let error = parsed(&body).unwrap_err();
-            assert_eq!((error.status, error.code), (400, "provider_not_allowed"));
-            assert_eq!(error.path, format!("ai_model_config.{key}"));
-            assert!(!error.to_string().contains("sk-1") && !error.to_string().contains("10.0.0.1"));
-        }
+    fn a_provider_that_a_request_brings_is_read_and_never_shown() {
+        let with = |config: Value| {
+            parsed(
+                &json!({"session_id": "s", "messages": [{"role": "user", "content": "Hi"}], "ai_model_config": config}),
+            )
+        };
+        let chat = with(json!({"api_key": "sk-1", "base_url": "https://api.example.com/v1"})).unwrap();
+        let own = chat.own_provider.as_deref().unwrap();
+        assert_eq!(own.base_url.as_deref(), Some("https://api.example.com/v1"));
+        assert_eq!((own.api_key.as_deref(), own.place), (Some("sk-1"), "ai_model_config"));
+        assert!(!format!("{chat:?}").contains("sk-1") && !serde_json::to_string(&chat).unwrap().contains("sk-1"));
+        assert_eq!(with(json!({"api_key": "", "base_url": null})).unwrap().own_provider, None);
+        let error = with(json!({"base_url": 5})).unwrap_err();
+        assert_eq!(error.to_string(), "ai_model_config.base_url: must be a string, not a number");
     }
 
     #[test]

@@ -124,7 +124,7 @@ mod tests {
             approval: None,
             marks: Vec::new(),
         };
-        Task::Call(Box::new(KeptCall { call, result }))
+        Task::Call(Box::new(KeptCall { call, result, full: None }))
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn thoughts_and_provider_run_calls_are_tasks_of_a_workflow() {
         files: Vec::new(),
         runs: Runs::Provider,
     };
-    let search = Task::Call(Box::new(KeptCall { call, result: Some(result) }));
+    let search = Task::Call(Box::new(KeptCall { call, result: Some(result), full: None }));
     let workflow = Workflow { tasks: vec![thought("Hm"), thought(" "), search], duration: 3999 };
     let expected = [
         r#","workflow":{"type":"reasoning","tasks":[{"status_indicator":"none","type":"thought","content":"Hm"}"#,
@@ -231,7 +231,7 @@ fn what_pages_are_not_shown_is_in_no_answer() {
     let pdf = File { media_type: "application/pdf".into(), source, name: None };
     let bodies = vec![
         Body::Note(Note { text: "secret".to_owned() }),
-        Body::ToolCall(KeptCall { call: call("f", Runs::Gateway, "{}"), result: None }),
+        Body::ToolCall(KeptCall { call: call("f", Runs::Gateway, "{}"), result: None, full: None }),
         Body::Data(KeptData { name: "d".into(), id: None, value: json!("secret") }),
         Body::File(MadeFile { file: pdf }),
         Body::File(MadeFile { file: image(FileSource::Provider("file-1".into())) }),

@@ -253,6 +253,9 @@ pub struct KeptCall {
     pub call: CallPart,
     /// Its result; nothing while somebody outside is waited for.
     pub result: Option<ResultPart>,
+    /// The whole of what came out, where the result is a summary or cut. No page and no model is given it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<Value>,
 }
 
 impl KeptCall {
@@ -272,6 +275,7 @@ impl KeptCall {
             files: result.files.clone(),
             runs: self.call.runs,
         });
+        self.full.clone_from(&result.full);
     }
 }
 

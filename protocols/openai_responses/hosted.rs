@@ -162,6 +162,7 @@ impl Hosted {
             last: true,
             status,
             files: Vec::new(),
+            full: None,
         })));
         for file in files(&self.kind, item) {
             let block = blocks.start(BlockKind::File(Box::new(file)), out)?;

@@ -128,7 +128,7 @@ fn call(id: &str, outcome: ToolOutcome) -> Body {
         files: Vec::new(),
         runs: Runs::Gateway,
     };
-    Body::ToolCall(KeptCall { call, result: Some(result) })
+    Body::ToolCall(KeptCall { call, result: Some(result), full: None })
 }
 
 fn thought(text: &str, marks: Vec<Mark>) -> Task {

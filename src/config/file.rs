@@ -39,6 +39,8 @@ section! {
         prices: Optional<Named<Price>>,
         /// Tools that models may call, by the names that models see.
         tools: Optional<Named<Tool>>,
+        /// Which results of tools are summarised before models read them. Default: none.
+        summaries: Optional<Summaries>,
         /// MCP servers, by names of your choice. Routes offer their tools as "mcp:NAME".
         mcp: Optional<Named<McpServer>>,
         /// The routes that pages call.
@@ -234,6 +236,9 @@ section! {
         timeout: Optional<Deadline>,
         /// Most text in its output; the rest is cut. Default: "64KiB".
         max_output: Optional<Size>,
+        /// Whether its long results are summarised, as `[summaries]` says. Default: true, and false for "Read" of the
+        /// workspace.
+        summarise: Optional<bool>,
         /// The widget that pages are shown of its result: a `.widget` file, relative to this one.
         widget: Optional<String>,
         /// It always gives the same result.
@@ -249,6 +254,27 @@ section! {
         /// It is one of the workspace: "Bash", "Read", "Write", "Edit", "Glob", "Grep", "WebFetch" or "WebSearch". It has
         /// its own `parameters`.
         workspace: Optional<Word<Part>>,
+    }
+}
+
+section! {
+    /// Results of tools that are too long for a conversation. A model summarises them, and the summary takes their place:
+    /// for the model that called the tool and for the page, which is shown it as it is written. Kept conversations keep
+    /// the whole result beside it.
+    Summaries, "[summaries]" {
+        /// The model that writes them.
+        model: Required<String>,
+        /// Results longer than this are summarised. Default: "16KiB".
+        above: Optional<Size>,
+        /// What the model is told. It gets the tool's name, the arguments and the result. Default: to keep what the
+        /// arguments ask for.
+        instructions: Optional<String>,
+        /// How long writing a summary may take. A result without one is cut at the tool's `max_output`. Default: "60s".
+        timeout: Optional<Deadline>,
+        /// Most of a result that the model is given. Default: "256KiB".
+        max_read: Optional<Size>,
+        /// Most of a whole result that is kept. Default: "256KiB".
+        max_kept: Optional<Size>,
     }
 }
 
@@ -303,6 +329,10 @@ section! {
         title_model: Optional<String>,
         /// What happens when a user does something with a widget, by the actions' names.
         actions: Optional<Named<Action>>,
+        /// Origins of providers that requests may bring themselves where their protocol has a place for that, such as
+        /// ["https://api.example.com"]. The conversation goes there, and no key of the configuration. They must be on
+        /// the public internet, or in `[fence]` too. Default: none.
+        allow_base_urls: List<String>,
         /// What writes down what users speak, as "provider/model". Default: nothing does.
         transcription: Optional<String>,
         /// After how much silence a keep-alive goes out; `false` for never. Default: "15s".

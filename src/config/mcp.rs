@@ -35,6 +35,8 @@ section! {
         max_tools: Optional<Whole<1, 10_000>>,
         /// Most text in an output; the rest is cut. Default: "64KiB".
         max_output: Optional<Size>,
+        /// Whether its long results are summarised, as `[summaries]` says. Default: true.
+        summarise: Optional<bool>,
         /// Whether its calls run: "allow", "ask" for those that a person allows one by one, or "deny". Default: "allow".
         permission: Optional<Word<Permission>>,
     }

@@ -14,8 +14,9 @@ use serde_json::{Map, Value};
 use super::pattern;
 use crate::layers::Layer;
 use crate::secret::Secret;
+use crate::tools::fence::Fence;
 use crate::tools::mcp::{Offer, ServerPlan};
-use crate::tools::{Arguments, Permission, Tool, WidgetTemplate, Writer};
+use crate::tools::{Arguments, Permission, Summaries, Tool, WidgetTemplate, Writer};
 use crate::turn::{Busy, Leaving};
 use crate::uploads::media::Types;
 
@@ -165,6 +166,19 @@ pub struct Route {
     pub memory: Option<Memory>,
     /// What writes down what users speak, if anything does.
     pub transcription: Option<Transcription>,
+    /// How long results of tools are summarised, if they are.
+    pub summaries: Option<Arc<Summaries>>,
+    /// Which providers requests may bring themselves, if any.
+    pub own_providers: Option<OwnProviders>,
+}
+
+/// Which providers requests may bring themselves.
+#[derive(Clone, Debug)]
+pub struct OwnProviders {
+    /// Their origins.
+    pub origins: Vec<String>,
+    /// What keeps requests to them on the public internet.
+    pub fence: Fence,
 }
 
 /// What writes down what users speak.
@@ -318,6 +332,8 @@ impl Prices {
 pub enum Source {
     /// From this base URL.
     Http(String),
+    /// From a base URL that a request has brought, behind this fence.
+    Brought(String, Fence),
     /// From recorded streams: those built in, or those of a folder.
     Replay {
         /// The folder, if not the built-in recordings.
@@ -353,6 +369,8 @@ pub struct ToolPlan {
     pub timeout: Duration,
     /// Most bytes of text in its output; the rest is cut.
     pub max_output: usize,
+    /// Whether long results are summarised, where that is set up.
+    pub summarise: bool,
     /// True if it works in a folder of the user.
     pub needs_owner: bool,
     /// How it is run.
@@ -371,6 +389,7 @@ impl ToolPlan {
             permission: Permission::Allow,
             timeout: Duration::from_secs(30),
             max_output: 64 << 10,
+            summarise: true,
             needs_owner: false,
             kind,
             widget: None,

@@ -16,7 +16,7 @@ use super::{attachments, cors, facts, inspect, kept, open, owner, refuse, reques
 use crate::config::plan::{Model, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
-use crate::turn::choose_model;
+use crate::turn::answering;
 
 const METHODS: &str = "POST, OPTIONS";
 
@@ -126,8 +126,8 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let query = head.uri.query().unwrap_or_default();
     let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: "", query };
-    let chat = route.frontend.parse(&page, &body)?;
-    let model = choose_model(route, chat.model.as_deref())?;
+    let mut chat = route.frontend.parse(&page, &body)?;
+    let model = answering(route, &mut chat)?;
     Ok(Asked { chat, model, owner })
 }
 

@@ -17,7 +17,7 @@ use super::title::Naming;
 use super::{Asker, Reply, Said, ThreadError, Threads, new_id, now_ms, title};
 use crate::config::plan::Model;
 use crate::store::Write;
-use crate::turn::{Busy, Claim, Kept, choose_model, parts};
+use crate::turn::{Busy, Claim, Kept, answering, bring, choose_model, parts};
 
 /// How long a request waits for a turn of its thread.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -93,7 +93,7 @@ impl Threads {
         chat.thread = Some(thread.id.as_str().into());
         chat.continues.clone_from(&draft.continues);
         chat.regenerate |= draft.regenerate;
-        let opening = ChatRequest { messages: Vec::new(), ..chat.clone() };
+        let opening = ChatRequest { messages: Vec::new(), own_provider: None, ..chat.clone() };
         let mut writes = Vec::new();
         if made {
             writes.push(Write::Thread(thread.clone()));
@@ -103,7 +103,7 @@ impl Threads {
             writes.push(Write::Touch { updated: now_ms() });
         }
         let model = match &draft.next {
-            Next::Model => Some(model_of(asker, &chat, &draft.items)?),
+            Next::Model => Some(model_of(asker, &mut chat, &draft.items)?),
             Next::Said(_) => None,
         };
         let turn = new_id("turn");
@@ -284,17 +284,17 @@ pub fn check_open(thread: &Thread) -> Result<(), ThreadError> {
 
 /// The model that the page names, or else the one that the user chose with the message that is answered, if it is one
 /// of the route's.
-fn model_of(asker: Asker<'_>, chat: &ChatRequest, items: &[Item]) -> Result<Arc<Model>, ThreadError> {
+fn model_of(asker: Asker<'_>, chat: &mut ChatRequest, items: &[Item]) -> Result<Arc<Model>, ThreadError> {
     if chat.model.is_none() {
         let chosen = items.iter().rev().find_map(|item| match &item.body {
             Body::User(message) => Some(message.model.as_deref()),
             _ => None,
         });
         if let Some(Ok(model)) = chosen.flatten().map(|name| choose_model(asker.route, Some(name))) {
-            return Ok(model);
+            return Ok(bring(asker.route, chat, model)?);
         }
     }
-    Ok(choose_model(asker.route, chat.model.as_deref())?)
+    Ok(answering(asker.route, chat)?)
 }
 
 /// What an untitled thread is named by.

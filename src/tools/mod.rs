@@ -8,6 +8,7 @@ mod net;
 mod output;
 mod running;
 mod says;
+mod summary;
 pub mod weather;
 mod widget;
 pub mod workspace;
@@ -26,6 +27,7 @@ pub use net::Net;
 pub use output::floor;
 pub use running::{Heard, Running};
 pub use says::{Said, Speaker};
+pub use summary::{INSTRUCTIONS, Summaries};
 pub use widget::WidgetTemplate;
 pub use write::Writer;
 
@@ -95,12 +97,14 @@ pub struct ToolOutput {
     pub output: Value,
     /// Images and files beside it, for models that can see them.
     pub files: Vec<File>,
+    /// The whole of it, where `output` is a summary or cut.
+    pub full: Option<Value>,
 }
 
 impl ToolOutput {
     /// It went well.
     pub const fn ok(output: Value) -> Self {
-        Self { outcome: ToolOutcome::Ok, output, files: Vec::new() }
+        Self { outcome: ToolOutcome::Ok, output, files: Vec::new(), full: None }
     }
 
     /// It did not go well; `why` is for the model and the page.
@@ -110,7 +114,7 @@ impl ToolOutput {
 
     /// It did not run, or not to its end.
     pub fn refused(outcome: ToolOutcome, why: impl Into<String>) -> Self {
-        Self { outcome, output: Value::String(why.into()), files: Vec::new() }
+        Self { outcome, output: Value::String(why.into()), files: Vec::new(), full: None }
     }
 }
 

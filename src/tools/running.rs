@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 use super::output::{Room, bound};
+use super::summary::{Summaries, Summed};
 use super::widget::Filling;
 use super::{Said, Speaker, ToolFuture, ToolInput, ToolOutput};
 use crate::config::plan::{ToolKind, ToolPlan};
@@ -29,6 +30,8 @@ pub enum Heard {
 pub struct Running {
     /// Where tools call models from.
     upstreams: Option<Arc<Upstreams>>,
+    /// How long results are summarised, if they are.
+    summaries: Option<Arc<Summaries>>,
     calls: Vec<Call>,
     /// The call that is asked first: a talkative one must not silence the others.
     next: usize,
@@ -65,6 +68,12 @@ impl Running {
         Self { upstreams: Some(upstreams), ..Self::default() }
     }
 
+    /// The same, with summaries of long results.
+    #[must_use]
+    pub fn summing(self, summaries: Option<Arc<Summaries>>) -> Self {
+        Self { summaries, ..self }
+    }
+
     /// Begins a call.
     pub fn start(&mut self, tool: Arc<ToolPlan>, input: ToolInput) {
         let (speaker, said) = Speaker::new();
@@ -74,6 +83,7 @@ impl Running {
             output: String::new(),
             made: 0,
         });
+        let summaries = self.summaries.clone().filter(|_| tool.summarise);
         self.calls.push(Call {
             id: input.call.clone(),
             said,
@@ -81,7 +91,7 @@ impl Running {
             max_output: tool.max_output,
             card,
             behind: None,
-            state: State::Runs(Box::pin(run(tool, input, speaker, self.upstreams.clone()))),
+            state: State::Runs(Box::pin(run_summed(tool, input, speaker, self.upstreams.clone(), summaries))),
         });
     }
 
@@ -138,7 +148,10 @@ impl Call {
             State::Runs(_) => Poll::Pending,
             State::Finished(output) => {
                 let card = self.card.take().filter(|_| output.outcome == ToolOutcome::Ok);
-                if let Some(said) = card.and_then(|card| card.finish(&output.output, &self.id)) {
+                if let Some(said) = card.and_then(|card| {
+                    let whole = output.full.as_ref().unwrap_or(&output.output);
+                    card.finish(whole, &self.id)
+                }) {
                     return Poll::Ready(Heard::Said(said));
                 }
                 Poll::Ready(Heard::Finished(std::mem::replace(output, ToolOutput::error(""))))
@@ -149,7 +162,8 @@ impl Call {
     fn fit(&mut self, said: Said) -> Option<Said> {
         match said {
             Said::Output(piece) => self.room.fit(piece).map(Said::Output),
-            Said::Progress(_) | Said::Data(_) => Some(said),
+            // A summary has its own bound, which is shorter.
+            Said::Summary(_) | Said::Progress(_) | Said::Data(_) => Some(said),
         }
     }
 }
@@ -184,6 +198,23 @@ impl Card {
             }
         }
     }
+}
+
+/// A call, and the summary of its result if that is too long.
+async fn run_summed(
+    tool: Arc<ToolPlan>,
+    input: ToolInput,
+    speaker: Speaker,
+    upstreams: Option<Arc<Upstreams>>,
+    summaries: Option<Arc<Summaries>>,
+) -> ToolOutput {
+    let Some((summaries, from)) = summaries.zip(upstreams.clone()) else {
+        return run(tool, input, speaker, upstreams).await;
+    };
+    let arguments = input.arguments.clone();
+    let output = run(Arc::clone(&tool), input, speaker.clone(), upstreams).await;
+    let call = Summed { tool: &tool.name, arguments: &arguments, max_output: tool.max_output };
+    summaries.apply(from, &speaker, call, output).await
 }
 
 /// The whole of a call, within its time.

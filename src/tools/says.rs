@@ -17,6 +17,8 @@ const LINE: usize = 1024;
 pub enum Said {
     /// A piece of its output.
     Output(Text),
+    /// A piece of a summary of its output.
+    Summary(Text),
     /// How far it is, in a line for the user.
     Progress(Text),
     /// Data for the page.
@@ -39,6 +41,11 @@ impl Speaker {
     /// Gives a piece of the output, as it comes. Waits while the page is slow.
     pub async fn output(&self, text: impl Into<Text>) {
         self.say(Said::Output(text.into())).await;
+    }
+
+    /// Gives a piece of a summary of the output.
+    pub async fn summary(&self, text: impl Into<Text>) {
+        self.say(Said::Summary(text.into())).await;
     }
 
     /// Says how far the tool is.

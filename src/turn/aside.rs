@@ -33,6 +33,7 @@ impl Aside {
             max_steps: 1,
             page_calls: false,
             timeout: within,
+            summaries: None,
             upstreams,
             stop: Stop::never(),
         });

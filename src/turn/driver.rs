@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::machine::{Action, Input, Machine};
 use crate::config::plan::Model;
 use crate::server::Stop;
-use crate::tools::{Heard, Running, Scope, Toolbox};
+use crate::tools::{Heard, Running, Scope, Summaries, Toolbox};
 use crate::upstream::{Alarm, Call, Upstreams};
 
 /// Most events that one poll gathers: what is ready goes out together, but never without a bound.
@@ -44,6 +44,8 @@ pub struct Parts {
     pub page_calls: bool,
     /// How long all of it may take.
     pub timeout: Duration,
+    /// How long results of tools are summarised, if they are.
+    pub summaries: Option<Arc<Summaries>>,
     /// Where the providers are called from.
     pub upstreams: Arc<Upstreams>,
     /// Says when the gateway stops.
@@ -79,7 +81,7 @@ impl Driver {
             machine: Machine::new(parts.turn, parts.chat, parts.toolbox, parts.max_steps)
                 .with_page_calls(parts.page_calls),
             model: parts.model,
-            tools: Running::new(Arc::clone(&parts.upstreams)),
+            tools: Running::new(Arc::clone(&parts.upstreams)).summing(parts.summaries),
             upstreams: parts.upstreams,
             call: None,
             target: 0,

@@ -61,8 +61,12 @@ impl Keeper {
     pub async fn keep(&mut self, events: &mut Vec<Event>, feed: &Feed) -> Result<(), StoreError> {
         self.tell_time(events);
         let mut free = events.len();
-        for (at, event) in events.iter().enumerate() {
+        for (at, event) in events.iter_mut().enumerate() {
             self.take(event);
+            if let Event::ToolResult(result) = event {
+                // It is among what is stored now, and no page is given it.
+                result.full = None;
+            }
             if free > at && !(self.writes.is_empty() && self.results.is_empty()) {
                 free = at;
             }

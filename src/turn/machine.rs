@@ -241,7 +241,7 @@ impl Machine {
             return;
         }
         let event = match said {
-            Said::Output(text) => Event::ToolDelta(Box::new(ToolSays { call, text })),
+            Said::Output(text) | Said::Summary(text) => Event::ToolDelta(Box::new(ToolSays { call, text })),
             Said::Progress(text) => Event::ToolProgress(Box::new(ToolSays { call, text })),
             Said::Data(data) => {
                 if self.page_calls && data.ask.is_some() {

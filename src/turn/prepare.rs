@@ -7,6 +7,7 @@ use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::Text;
 
 use super::driver::Parts;
+use super::own::with_own;
 use crate::config::pattern;
 use crate::config::plan::{Model, Route, ToolPlan};
 use crate::layers::Prepared;
@@ -47,6 +48,27 @@ pub fn choose_model(route: &Route, asked: Option<&str>) -> Result<Arc<Model>, Ca
     }
 }
 
+/// The model that answers a request: the one it names or the route's own, at the provider that it brings if it does.
+/// What it brings is taken out of it.
+///
+/// # Errors
+/// There is no such model here, or the request may not bring a provider.
+pub fn answering(route: &Route, chat: &mut ChatRequest) -> Result<Arc<Model>, CallerError> {
+    let model = choose_model(route, chat.model.as_deref())?;
+    bring(route, chat, model)
+}
+
+/// The model at the provider that the request brings, if it does.
+///
+/// # Errors
+/// It may not.
+pub fn bring(route: &Route, chat: &mut ChatRequest, model: Arc<Model>) -> Result<Arc<Model>, CallerError> {
+    match chat.own_provider.take() {
+        None => Ok(model),
+        Some(own) => with_own(&model, *own, route.own_providers.as_ref()),
+    }
+}
+
 /// A turn that answers `chat`: with what the configuration says and the page did not, the route's layers applied if it
 /// is known whose turn it is, and the route's tools.
 pub async fn parts(
@@ -70,6 +92,7 @@ pub async fn parts(
         max_steps: route.max_steps,
         page_calls: false,
         timeout: route.turn_timeout,
+        summaries: route.summaries.clone(),
         upstreams: Arc::clone(&means.upstreams),
         stop: means.stop.clone(),
     }

@@ -108,8 +108,9 @@ impl Round {
     pub(super) fn take_results(&mut self, out: &mut Vec<Event>) {
         while self.slots.front().is_some_and(|slot| slot.result.is_some()) {
             let Some(Slot { call, result: Some(result) }) = self.slots.pop_front() else { return };
-            let ToolOutput { outcome, output, files } = result;
-            out.push(Event::ToolResult(Box::new(ToolResult { outcome, files, ..ToolResult::ok(call, output) })));
+            let ToolOutput { outcome, output, files, full } = result;
+            let result = ToolResult { outcome, files, full, ..ToolResult::ok(call, output) };
+            out.push(Event::ToolResult(Box::new(result)));
         }
     }
 

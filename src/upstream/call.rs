@@ -13,7 +13,8 @@ use chatwire_protocols::protocol::{DecodeContext, Decoder, Progress, Target, Ups
 use tokio::time::Instant;
 
 use super::answer::AnswerBody;
-use super::{Alarm, Upstreams, failure, send};
+use super::send::{self, Via};
+use super::{Alarm, Upstreams, failure};
 use crate::config::plan::{Model, ModelTarget, Source};
 
 /// How long a provider may take to close an answer that is complete.
@@ -146,8 +147,9 @@ impl Call {
                 let Some(clients) = self.upstreams.clients(provider.timeouts.connect) else {
                     return Err(Failure::boxed(FailureKind::Internal, "the provider has no client"));
                 };
-                Box::pin(send::send(clients.clone(), Arc::clone(provider), request))
+                Box::pin(send::send(Via::Clients(clients.clone()), Arc::clone(provider), request))
             }
+            Source::Brought(_, fence) => Box::pin(send::send(Via::Fence(fence.clone()), Arc::clone(provider), request)),
             Source::Replay { folder, pace } => {
                 let Some(recordings) = self.upstreams.recordings_of(folder.as_ref()) else {
                     return Err(Failure::boxed(FailureKind::Internal, "the provider has no recordings"));
@@ -250,7 +252,7 @@ impl Call {
 
 fn build(chat: &ChatRequest, target: &ModelTarget) -> Result<UpstreamRequest, CallerError> {
     let base_url = match &target.provider.source {
-        Source::Http(base_url) => base_url,
+        Source::Http(base_url) | Source::Brought(base_url, _) => base_url,
         Source::Replay { .. } => "http://replay.invalid",
     };
     let extra = Some(&target.extra).filter(|extra| !extra.is_empty());

@@ -42,6 +42,8 @@ impl Upstreams {
         let spoken = plan.routes.iter().filter_map(|route| Some(&route.transcription.as_ref()?.provider));
         for provider in targets.chain(spoken) {
             match &provider.source {
+                // No plan has a provider that a request brings.
+                Source::Brought(..) => {}
                 Source::Http(_) => upstreams.add_clients(provider.timeouts.connect)?,
                 Source::Replay { folder, .. } => upstreams.add_recordings(folder.as_ref())?,
             }

@@ -14,6 +14,7 @@ use reqwest::{Client, Method, Request, Url};
 use super::answer::AnswerBody;
 use super::failure;
 use crate::config::plan::Provider;
+use crate::tools::fence::{Fence, FenceError};
 
 /// Most bytes of an error answer that are read, and how long that may take.
 const ERROR_BODY: usize = 64 << 10;
@@ -52,6 +53,28 @@ impl Clients {
     }
 }
 
+/// The way to a provider.
+pub enum Via {
+    /// To a configured one.
+    Clients(Clients),
+    /// To one that a request brings.
+    Fence(Fence),
+}
+
+impl Via {
+    async fn execute(&self, request: Request) -> Result<reqwest::Response, Box<Failure>> {
+        match self {
+            Self::Clients(clients) => clients.execute(request).await.map_err(|error| failure::of_request(&error)),
+            Self::Fence(fence) => {
+                let closed = |error: FenceError| Failure::boxed(FailureKind::Connect, error.to_string());
+                let url = fence.check(request.url().as_str()).map_err(closed)?;
+                let client = fence.client(&url).map_err(closed)?;
+                client.execute(request).await.map_err(|error| failure::of_request(&error))
+            }
+        }
+    }
+}
+
 /// A client whose connections are made within `connect`, and which keeps so many to one server.
 ///
 /// # Errors
@@ -75,13 +98,9 @@ pub fn client(connect: Duration, kept: usize) -> reqwest::Result<Client> {
 ///
 /// # Errors
 /// No answer, a redirect, an encoded body, or an error status: as the provider's protocol reads it.
-pub async fn send(
-    clients: Clients,
-    provider: Arc<Provider>,
-    request: UpstreamRequest,
-) -> Result<AnswerBody, Box<Failure>> {
+pub async fn send(via: Via, provider: Arc<Provider>, request: UpstreamRequest) -> Result<AnswerBody, Box<Failure>> {
     let request = http_request(&provider, request)?;
-    let response = clients.execute(request).await.map_err(|error| failure::of_request(&error))?;
+    let response = via.execute(request).await?;
     let (head, body) = http::Response::<reqwest::Body>::from(response).into_parts();
     if head.status.is_redirection() {
         let message = format!("the provider redirects (status {}), which is not followed", head.status.as_u16());

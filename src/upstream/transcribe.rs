@@ -7,7 +7,8 @@ use chatwire_protocols::protocol::UpstreamRequest;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Upstreams, failure, send};
+use super::send::{self, Via};
+use super::{Upstreams, failure};
 use crate::config::plan::{Source, Transcription};
 
 /// Longest sound that is sent on, in bytes: as much as the best-known provider takes.
@@ -74,7 +75,7 @@ impl Upstreams {
         let clients = self.clients(provider.timeouts.connect).ok_or_else(|| missing("has no client"))?.clone();
         let request = request(url, &to.model, audio, media_type, ending);
         let asking = async {
-            let mut body = send::send(clients, Arc::clone(provider), request).await?;
+            let mut body = send::send(Via::Clients(clients), Arc::clone(provider), request).await?;
             let mut read = Vec::new();
             while let Some(bytes) = std::future::poll_fn(|cx| body.poll_read(cx)).await {
                 let bytes = bytes.map_err(|error| Failure::boxed(FailureKind::Cut, failure::describe(&error)))?;

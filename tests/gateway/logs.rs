@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Value, json};
 
+use crate::costs::prices;
 use crate::support::fake::Fake;
 use crate::support::page::Page;
 use crate::support::{KEY, Setup};
@@ -45,7 +46,9 @@ fn log() -> &'static Lines {
 async fn log_of(id: &str, status: &str, body: &str) -> (Vec<Value>, String) {
     let lines = log();
     let fake = Fake::start().await;
-    let gateway = Setup::new(&[fake.addr]).start().await;
+    let mut setup = Setup::new(&[fake.addr]);
+    setup.prices = prices();
+    let gateway = setup.start().await;
     let headers = format!("authorization: Bearer page-key\r\nx-request-id: {id}\r\n");
     let page = Page::post_with(gateway.addr, &headers, &json!({"user": "private words"})).await;
     fake.asked().await.refuse(status, "", body).await;
@@ -68,6 +71,7 @@ async fn one_line_says_what_became_of_a_request() {
         ("dialect", json!("events")),
         ("model", json!("m")),
         ("target", json!("p0/model-0")),
+        ("cost_usd", json!(0.000_000_34)),
         ("status", json!(200)),
         ("input_tokens", json!(3)),
         ("output_tokens", json!(2)),

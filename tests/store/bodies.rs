@@ -25,11 +25,11 @@ pub fn all() -> Vec<Item> {
         Body::Workflow(Workflow {
             tasks: vec![
                 Task::Thought { text: String::new(), summary: true, marks: marks() },
-                Task::Call(Box::new(KeptCall { call: call(), result: None })),
+                Task::Call(Box::new(KeptCall { call: call(), result: None, full: None })),
             ],
             duration: 1234,
         }),
-        Body::ToolCall(KeptCall { call: call(), result: Some(result()) }),
+        Body::ToolCall(KeptCall { call: call(), result: Some(result()), full: None }),
         page_call(PageRunState::Queued),
         page_call(PageRunState::Pending),
         page_call(PageRunState::Completed),

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{
-    Attachments, Cors, FactsMount, InspectMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Prices,
-    Provider, Route, Server, Source, Timeouts, ToolKind, ToolPlan, Transcription,
+    Attachments, Cors, FactsMount, InspectMount, Memory, Model, ModelDefaults, ModelTarget, Origins, OwnProviders,
+    Plan, Prices, Provider, Route, Server, Source, Timeouts, ToolKind, ToolPlan, Transcription,
 };
 use chatwire::layers::Layer;
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
+use chatwire::tools::Summaries;
 use chatwire::tools::mcp::{Offer, ServerPlan};
 use chatwire::turn::{Busy, Leaving};
 use chatwire_protocols::options::Options;
@@ -54,6 +55,10 @@ pub struct Setup {
     pub attachments: Option<Attachments>,
     /// Whether the first provider writes down what users speak.
     pub transcription: bool,
+    /// What the models of all providers cost.
+    pub prices: Prices,
+    pub summaries: Option<Arc<Summaries>>,
+    pub own_providers: Option<OwnProviders>,
     /// A protocol of the registry that the route speaks instead.
     pub speaks: Option<&'static str>,
 }
@@ -97,6 +102,9 @@ impl Setup {
             page_calls: false,
             attachments: None,
             transcription: false,
+            prices: Prices::default(),
+            summaries: None,
+            own_providers: None,
             speaks: None,
         }
     }
@@ -129,7 +137,7 @@ impl Setup {
                 key: Some(Secret::new(KEY)),
                 headers: vec![("x-extra".to_owned(), Secret::new("extra"))],
                 timeouts: self.timeouts,
-                prices: Prices::default(),
+                prices: self.prices.clone(),
             }),
             model: format!("model-{at}"),
             extra: Map::new(),
@@ -172,6 +180,8 @@ impl Setup {
             turn_timeout: self.turn_timeout,
             memory: self.memory,
             transcription,
+            summaries: self.summaries,
+            own_providers: self.own_providers,
         };
         let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors.clone() };
         let routes = vec![Arc::new(route)];
@@ -192,6 +202,34 @@ impl Setup {
 /// Conversations that are kept as if nothing were said about how.
 pub fn memory() -> Memory {
     Memory { leaving: Leaving::Cancel, busy: Busy::Wait, history: 400, title_model: None, actions: BTreeMap::new() }
+}
+
+/// A model at this address alone.
+pub fn model_at(addr: SocketAddr, name: &str) -> Arc<Model> {
+    let provider = Provider {
+        name: name.to_owned(),
+        protocol: &protocols::LINES,
+        upstream: Arc::new(protocols::Lines),
+        source: Source::Http(format!("http://{addr}/v1/")),
+        key: Some(Secret::new(KEY)),
+        headers: Vec::new(),
+        timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
+        prices: Prices::default(),
+    };
+    let target = ModelTarget { provider: Arc::new(provider), model: name.to_owned(), extra: Map::new() };
+    Arc::new(Model { name: name.to_owned(), targets: vec![target], defaults: ModelDefaults::default() })
+}
+
+/// Summaries of results of more than 40 bytes, by the model at this address.
+pub fn summaries(addr: SocketAddr) -> Arc<Summaries> {
+    Arc::new(Summaries {
+        model: model_at(addr, "small"),
+        instructions: "Be brief.".to_owned(),
+        above: 40,
+        timeout: LONG,
+        max_read: 60,
+        max_kept: 80,
+    })
 }
 
 /// A tool.

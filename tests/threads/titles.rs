@@ -14,24 +14,10 @@ use crate::talk::{Talk, id_of, opening};
 
 /// A conversation that another model names.
 async fn named_by(fake: &Fake) -> Talk {
-    let target = ModelTarget {
-        provider: Arc::new(Provider {
-            name: "titles".to_owned(),
-            protocol: &LINES,
-            upstream: Arc::new(Lines),
-            source: Source::Http(format!("http://{}/v1/", fake.addr)),
-            key: Some(Secret::new(KEY)),
-            headers: Vec::new(),
-            timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
-            prices: Prices::default(),
-        }),
-        model: "small".to_owned(),
-        extra: serde_json::Map::new(),
-    };
-    let model = Model { name: "small".to_owned(), targets: vec![target], defaults: ModelDefaults::default() };
+    let model = model_at(fake.addr, "small");
     Talk::with(|setup| {
         let mut memory = memory();
-        memory.title_model = Some(Arc::new(model));
+        memory.title_model = Some(model);
         setup.memory = Some(memory);
     })
     .await

@@ -121,6 +121,36 @@ async fn calls_and_what_each_model_call_cost_are_kept_and_the_title_stays() {
 }
 
 #[tokio::test]
+async fn the_whole_of_a_summarised_result_is_kept_beside_what_the_model_reads() {
+    let (bench, writer) = (Bench::new().await, Fake::start().await);
+    let long = "0123456789".repeat(9);
+    let mut kept = bench.kept(Leaving::Finish, vec![fixed("f", json!(long))]).await;
+    kept.parts.summaries = Some(summaries(writer.addr));
+    let page = Page::of(bench.turns.start(kept));
+    bench.fake.asked().await.answer("call c f {}\nfinish tool_calls\n").await;
+    writer.asked().await.answer("text digits\nfinish stop\n").await;
+    let asked = bench.fake.asked().await;
+    assert!(asked.body["messages"].to_string().contains("digits\\n[This is a summary."), "{}", asked.body);
+    asked.answer("text done\nfinish stop\n").await;
+    let events = page.all().await;
+    let full = events.iter().find_map(|event| match event {
+        Event::ToolResult(result) => Some(result.full.clone()),
+        _ => None,
+    });
+    assert_eq!(full, Some(None), "pages are given the summary alone");
+    let query = PageQuery { after: None, limit: 9, direction: Direction::OldestFirst };
+    let items = bench.store.items(&bench.owner, THREAD, query, true).await.unwrap().rows;
+    let call = items.iter().find_map(|(_, item)| match &item.body {
+        Body::ToolCall(call) => Some(call.clone()),
+        _ => None,
+    });
+    let call = call.unwrap();
+    assert_eq!(call.full, Some(json!(format!("{}\n[Cut: the first 80 of 90 bytes are shown.]", &long[..80]))));
+    assert!(call.result.unwrap().output.as_str().unwrap().starts_with("digits"));
+    bench.check_empty().await;
+}
+
+#[tokio::test]
 async fn an_approved_call_of_an_earlier_turn_gets_its_result_where_it_is_kept() {
     let bench = Bench::new().await;
     let mut call = CallPart {
@@ -132,12 +162,13 @@ async fn an_approved_call_of_an_earlier_turn_gets_its_result_where_it_is_kept() 
         approval: Some(Approval { id: "a".into(), approved: Some(true), reason: None }),
         marks: Vec::new(),
     };
-    let body = Body::ToolCall(KeptCall { call: call.clone(), result: None });
+    let body = Body::ToolCall(KeptCall { call: call.clone(), result: None, full: None });
     let item = Item { id: "call_0".into(), created: 1, hidden: true, origin: None, body };
     let fill = |number: u32| {
         let body = Body::ToolCall(KeptCall {
             call: CallPart { id: format!("n{number}").into(), ..call.clone() },
             result: None,
+            full: None,
         });
         Write::Add(Item { id: format!("call_n{number}").into(), created: 1, hidden: true, origin: None, body })
     };

@@ -235,5 +235,5 @@ pub(super) fn kept_call(call: &ToolCall) -> KeptCall {
         approval: None,
         marks: Vec::new(),
     };
-    KeptCall { call, result: None }
+    KeptCall { call, result: None, full: None }
 }

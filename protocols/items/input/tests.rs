@@ -169,7 +169,7 @@ fn call(id: &str, result: bool) -> Item {
         approval: None,
         marks: Vec::new(),
     };
-    let mut kept = KeptCall { call, result: None };
+    let mut kept = KeptCall { call, result: None, full: None };
     if result {
         kept.answer(&crate::event::ToolResult::ok(id, json!("blue")));
     }

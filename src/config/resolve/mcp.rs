@@ -64,6 +64,7 @@ impl Resolver<'_> {
             start_timeout: value(&file.start_timeout).map_or(START_TIMEOUT, |time| time.0),
             max_tools: value(&file.max_tools).and_then(|most| usize::try_from(most.0).ok()).unwrap_or(MAX_TOOLS),
             max_output: value(&file.max_output).map_or(MAX_OUTPUT, |size| size.0),
+            summarise: value(&file.summarise).copied().unwrap_or(true),
         };
         (self.problems.len() == before && file.is_sound()).then_some(server)
     }

@@ -10,6 +10,7 @@ mod provider;
 mod route;
 mod secret;
 mod store;
+mod summary;
 mod tool;
 mod uploads;
 mod weather_tool;
@@ -42,7 +43,10 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
     let users = tool::users(&file.routes);
     let tools = resolver.tools(&file.tools, &users, &parts, &models);
     let mcp = resolver.mcp(&file.mcp, &users);
-    let routes = resolver.routes(&file.routes, &providers, &models, &Offered { tools: &tools, mcp: &mcp });
+    let summaries = resolver.summaries(&file.summaries, &models);
+    let shared = route::Shared { summaries, fence: &parts.fence };
+    let offered = Offered { tools: &tools, mcp: &mcp };
+    let routes = resolver.routes(&file.routes, &providers, &models, &offered, &shared);
     // What no route uses may lack its secrets, so it is not started.
     let used =
         |server: &Arc<ServerPlan>| routes.iter().flat_map(|route| &route.mcp).any(|offer| offer.server == server.name);

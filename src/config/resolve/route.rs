@@ -12,10 +12,12 @@ use super::provider::Side;
 use super::{Resolver, items, value};
 use crate::config::file::{self, List, OriginList};
 use crate::config::pattern;
-use crate::config::plan::{Cors, Memory, Model, Origins, Provider, Route};
+use crate::config::plan::{Cors, Memory, Model, Origins, OwnProviders, Provider, Route};
 use crate::config::read::{At, Section};
 use crate::config::report::{Problem, Span};
 use crate::config::values::Switch;
+use crate::tools::Summaries;
+use crate::tools::fence::Fence;
 use crate::turn::{Busy, Leaving};
 
 /// Paths that the gateway answers itself.
@@ -28,6 +30,12 @@ const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 /// What a page needs for a login. Any page may send a body.
 const CORS_HEADERS: [&str; 1] = ["authorization"];
 
+/// What all routes share.
+pub struct Shared<'a> {
+    pub summaries: Option<Arc<Summaries>>,
+    pub fence: &'a Fence,
+}
+
 impl Resolver<'_> {
     pub fn routes(
         &mut self,
@@ -35,6 +43,7 @@ impl Resolver<'_> {
         providers: &Names<Provider>,
         models: &Names<Model>,
         tools: &Offered<'_>,
+        shared: &Shared<'_>,
     ) -> Vec<Arc<Route>> {
         let mut taken = BTreeMap::new();
         let mut routes = Vec::new();
@@ -44,8 +53,10 @@ impl Resolver<'_> {
             }
             let spoken = route.value.transcription.as_ref();
             let transcription = spoken.and_then(|target| self.transcription(target, providers));
+            let own_providers = self.own_providers(&route.value.allow_base_urls, shared.fence);
             if let Some(resolved) = self.route(&route.value, models, tools) {
-                routes.push(Arc::new(Route { transcription, ..resolved }));
+                let summaries = shared.summaries.clone();
+                routes.push(Arc::new(Route { transcription, summaries, own_providers, ..resolved }));
             }
         }
         routes
@@ -86,7 +97,14 @@ impl Resolver<'_> {
             turn_timeout: value(&file.turn_timeout).map_or(TURN_TIMEOUT, |timeout| timeout.0),
             memory,
             transcription: None,
+            summaries: None,
+            own_providers: None,
         })
+    }
+
+    fn own_providers(&mut self, file: &List<String>, fence: &Fence) -> Option<OwnProviders> {
+        let origins = self.web_origins(items(file));
+        (!origins.is_empty()).then(|| OwnProviders { origins, fence: fence.clone() })
     }
 
     /// How the conversations are kept: as the protocol must, or as the file says.

@@ -73,6 +73,7 @@ impl Resolver<'_> {
         let max_output = value(&file.max_output).map_or(limits.max_output, |size| size.0);
         let mut permission = Permission::Allow;
         let mut needs_owner = false;
+        let mut summarise = true;
         let (mut arguments, mut description) = (arguments?, value(&file.description).cloned());
         let kind = match kind {
             Kind::Fixed(fixed) => ToolKind::Fixed(fixed.result.0.as_ref()?.value.0.clone()),
@@ -95,6 +96,8 @@ impl Resolver<'_> {
                 arguments = self.workspace_arguments(part.value, file.parameters.as_ref())?;
                 description.get_or_insert_with(|| part.value.description().to_owned());
                 permission = Permission::Deny;
+                // What is to be edited must be read to the letter.
+                summarise = part.value != Part::Read;
                 needs_owner = parts.workspace.as_ref().is_some_and(|workspace| workspace.per != Per::Shared);
                 let user = PartUser { part: &part, name: &entry.name.value, user, timeout, shown: max_output };
                 let kind = self.workspace_tool(parts, &user, net)?;
@@ -116,6 +119,7 @@ impl Resolver<'_> {
             permission: value(&file.permission).map_or(permission, |word| word.0),
             timeout,
             max_output,
+            summarise: value(&file.summarise).copied().unwrap_or(summarise),
             needs_owner,
             widget,
             ..plan

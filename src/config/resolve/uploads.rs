@@ -81,7 +81,7 @@ impl Resolver<'_> {
     pub fn transcription(&mut self, target: &At<String>, providers: &Names<Provider>) -> Option<Transcription> {
         let (provider, model) = self.target(target, providers)?;
         let url = match &provider.source {
-            Source::Http(base_url) => provider.upstream.transcription(base_url),
+            Source::Http(base_url) | Source::Brought(base_url, _) => provider.upstream.transcription(base_url),
             Source::Replay { .. } => Some(String::new()),
         };
         if url.is_none() {

@@ -42,6 +42,11 @@ pub struct PartUser<'a> {
 impl Resolver<'_> {
     pub fn fence(&mut self, file: &Optional<file::Fence>) -> Fence {
         let origins = value(file).map_or(&[][..], |file| items(&file.allow));
+        Fence::new(self.web_origins(origins))
+    }
+
+    /// Origins of addresses that can be requested, as they are compared.
+    pub fn web_origins(&mut self, origins: &[At<String>]) -> Vec<String> {
         let origins = origins.iter().filter_map(|origin| {
             let found = self.origin(origin)?;
             let url = reqwest::Url::parse(&found).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
@@ -52,7 +57,7 @@ impl Resolver<'_> {
             // As addresses are compared: without the port that everybody knows.
             url.map(|url| url.origin().ascii_serialization())
         });
-        Fence::new(origins.collect())
+        origins.collect()
     }
 
     pub fn workspace(&mut self, file: &Optional<file::Workspace>) -> Option<Arc<Workspace>> {

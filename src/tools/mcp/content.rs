@@ -95,7 +95,7 @@ impl Parts {
             Some(value) => json!({ "content": self.text, "structuredContent": value }),
         };
         let outcome = if failed { ToolOutcome::Error } else { ToolOutcome::Ok };
-        ToolOutput { outcome, output, files: self.files }
+        ToolOutput { outcome, output, files: self.files, full: None }
     }
 }
 

@@ -112,6 +112,7 @@ impl Lister<'_> {
             permission: self.server.permission,
             timeout: self.server.timeout,
             max_output: self.server.max_output,
+            summarise: self.server.summarise,
             ..ToolPlan::new(&offered, ToolKind::Code(Arc::new(code)))
         };
         Some(Listed { name, plan: Arc::new(plan) })

@@ -28,6 +28,8 @@ pub struct ServerPlan {
     pub max_tools: usize,
     /// Most text in an output; the rest is cut.
     pub max_output: usize,
+    /// Whether long results are summarised, where that is set up.
+    pub summarise: bool,
 }
 
 /// Where a server is.
