@@ -1,15 +1,10 @@
 //! What threads are called.
 
-use std::sync::Arc;
-
-use chatwire::config::plan::{Model, ModelDefaults, ModelTarget, Prices, Provider, Source, Timeouts};
-use chatwire::secret::Secret;
 use serde_json::json;
 
 use crate::support::fake::Fake;
 use crate::support::page::Page;
-use crate::support::protocols::{LINES, Lines};
-use crate::support::{KEY, LONG, memory};
+use crate::support::{memory, model_at};
 use crate::talk::{Talk, id_of, opening};
 
 /// A conversation that another model names.

@@ -76,6 +76,7 @@ impl Bench {
                 page_calls: false,
                 scope: Scope::default(),
                 timeout: LONG,
+                summaries: None,
                 upstreams: Arc::clone(&self.upstreams),
                 stop: Stop::never(),
             },

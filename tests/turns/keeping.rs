@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use chatwire::config::plan::ToolKind;
-use chatwire::store::{Item, Store, Write};
+use chatwire::store::{Direction, Item, PageQuery, Store, Write};
 use chatwire::turn::Leaving;
 use chatwire_protocols::chat::{Approval, CallPart, Message, Part, Role};
 use chatwire_protocols::error::FailureKind;
@@ -13,7 +13,8 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::bench::{Bench, Page, THREAD};
-use crate::support::{fixed, tool};
+use crate::support::fake::Fake;
+use crate::support::{fixed, summaries, tool};
 
 #[tokio::test]
 async fn nothing_is_told_to_be_finished_before_it_is_stored() {
