@@ -431,3 +431,43 @@ fn damage(text: &str, protocols: &'static [&'static Protocol]) {
         }
     }
 }
+
+#[test]
+fn prices_summaries_and_brought_providers_are_what_the_file_says() {
+    let text = r#"
+        [providers.p]
+        protocol = "openai-chat"
+        base_url = "https://p.example.com"
+        [prices."p/large"]
+        input = 3
+        output = 15.0
+        cached_input = 0.3
+        [prices."p/*"]
+        input = 0.000001
+        output = 0
+        [models.m]
+        targets = ["p/large"]
+        [summaries]
+        model = "m"
+        above = "1KiB"
+        [tools.f]
+        fixed = { result = 1 }
+        summarise = false
+        [[routes]]
+        path = "/a"
+        protocol = "vercel-auto"
+        model = "m"
+        tools = ["f"]
+        allow_base_urls = ["https://API.example.com:443/"]
+        "#;
+    let plan = good(text);
+    let provider = &plan.models["m"].targets[0].provider;
+    let large = provider.prices.of("large").unwrap();
+    assert_eq!((large.input, large.cached_input, large.cache_write), ("3".parse().unwrap(), "0.3".parse().ok(), None));
+    assert_eq!(provider.prices.of("small").unwrap().input, "0.000001".parse().unwrap());
+    let route = &plan.routes[0];
+    let summaries = route.summaries.as_ref().unwrap();
+    assert_eq!((summaries.model.name.as_str(), summaries.above, summaries.max_kept), ("m", 1024, 256 << 10));
+    assert!(!route.tools[0].summarise);
+    assert_eq!(route.own_providers.as_ref().unwrap().origins, ["https://api.example.com"]);
+}

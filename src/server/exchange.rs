@@ -127,7 +127,7 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
     let query = head.uri.query().unwrap_or_default();
     let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: "", query };
     let mut chat = route.frontend.parse(&page, &body)?;
-    let model = answering(route, &mut chat)?;
+    let model = answering(route, chat.model.as_deref(), chat.own_provider.take())?;
     Ok(Asked { chat, model, owner })
 }
 

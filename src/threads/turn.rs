@@ -17,7 +17,7 @@ use super::title::Naming;
 use super::{Asker, Reply, Said, ThreadError, Threads, new_id, now_ms, title};
 use crate::config::plan::Model;
 use crate::store::Write;
-use crate::turn::{Busy, Claim, Kept, answering, bring, choose_model, parts};
+use crate::turn::{Busy, Claim, Kept, answering, parts};
 
 /// How long a request waits for a turn of its thread.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -103,7 +103,7 @@ impl Threads {
             writes.push(Write::Touch { updated: now_ms() });
         }
         let model = match &draft.next {
-            Next::Model => Some(model_of(asker, &mut chat, &draft.items)?),
+            Next::Model => Some(model_of(asker, &chat, &draft.items)?),
             Next::Said(_) => None,
         };
         let turn = new_id("turn");
@@ -284,17 +284,18 @@ pub fn check_open(thread: &Thread) -> Result<(), ThreadError> {
 
 /// The model that the page names, or else the one that the user chose with the message that is answered, if it is one
 /// of the route's.
-fn model_of(asker: Asker<'_>, chat: &mut ChatRequest, items: &[Item]) -> Result<Arc<Model>, ThreadError> {
+fn model_of(asker: Asker<'_>, chat: &ChatRequest, items: &[Item]) -> Result<Arc<Model>, ThreadError> {
+    let own = || chat.own_provider.clone();
     if chat.model.is_none() {
         let chosen = items.iter().rev().find_map(|item| match &item.body {
             Body::User(message) => Some(message.model.as_deref()),
             _ => None,
         });
-        if let Some(Ok(model)) = chosen.flatten().map(|name| choose_model(asker.route, Some(name))) {
-            return Ok(bring(asker.route, chat, model)?);
+        if let Some(Ok(model)) = chosen.flatten().map(|name| answering(asker.route, Some(name), own())) {
+            return Ok(model);
         }
     }
-    Ok(answering(asker.route, chat)?)
+    Ok(answering(asker.route, chat.model.as_deref(), own())?)
 }
 
 /// What an untitled thread is named by.

@@ -24,7 +24,7 @@ pub use claims::Claim;
 pub use driver::{Driver, Parts};
 pub use follower::Follower;
 pub use machine::{Action, Input, Machine};
-pub use prepare::{Means, answering, apply_layers, bring, choose_model, parts};
+pub use prepare::{Means, answering, apply_layers, parts};
 pub use round::ToolRun;
 pub use task::Beside;
 pub use turns::{Busy, Kept, Leaving, Turns};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chatwire_protocols::chat::{ChatRequest, Message, Role};
+use chatwire_protocols::chat::{ChatRequest, Message, OwnProvider, Role};
 use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::Text;
 
@@ -30,11 +30,7 @@ pub struct Means {
     pub servers: Arc<Servers>,
 }
 
-/// The model that the page names, or the route's own.
-///
-/// # Errors
-/// There is no such model here, or none is named at all.
-pub fn choose_model(route: &Route, asked: Option<&str>) -> Result<Arc<Model>, CallerError> {
+fn choose_model(route: &Route, asked: Option<&str>) -> Result<Arc<Model>, CallerError> {
     let asked = asked.filter(|name| !name.is_empty() && !route.force_model);
     let wrong = |status, code, message| CallerError { status, code, path: "model".to_owned(), message };
     match asked {
@@ -48,22 +44,13 @@ pub fn choose_model(route: &Route, asked: Option<&str>) -> Result<Arc<Model>, Ca
     }
 }
 
-/// The model that answers a request: the one it names or the route's own, at the provider that it brings if it does.
-/// What it brings is taken out of it.
+/// The model that a page names, or the route's own; at the provider that the request brings, if it does.
 ///
 /// # Errors
-/// There is no such model here, or the request may not bring a provider.
-pub fn answering(route: &Route, chat: &mut ChatRequest) -> Result<Arc<Model>, CallerError> {
-    let model = choose_model(route, chat.model.as_deref())?;
-    bring(route, chat, model)
-}
-
-/// The model at the provider that the request brings, if it does.
-///
-/// # Errors
-/// It may not.
-pub fn bring(route: &Route, chat: &mut ChatRequest, model: Arc<Model>) -> Result<Arc<Model>, CallerError> {
-    match chat.own_provider.take() {
+/// There is no such model here, none is named at all, or the request may not bring a provider.
+pub fn answering(route: &Route, asked: Option<&str>, own: Option<Box<OwnProvider>>) -> Result<Arc<Model>, CallerError> {
+    let model = choose_model(route, asked)?;
+    match own {
         None => Ok(model),
         Some(own) => with_own(&model, *own, route.own_providers.as_ref()),
     }
@@ -79,6 +66,8 @@ pub async fn parts(
     mut chat: ChatRequest,
     model: Arc<Model>,
 ) -> Parts {
+    // It is in the model by now, and nobody else needs its key.
+    chat.own_provider = None;
     complete(&mut chat, route, &model);
     let tools = apply_layers(means, route, owner, &mut chat).await;
     let toolbox = Toolbox::new(&tools, &mut chat.tools).asking(route.frontend.asks_approval(&chat));

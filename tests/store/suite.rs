@@ -6,6 +6,7 @@ use chatwire::store::{
     Attachment, Direction, Fact, FactStatus, Item, MOST_FACTS, ModelUsage, Page, PageQuery, Room, Sqlite, Store,
     StoreError, Thread, ThreadStatus, UsageRow, Write,
 };
+use chatwire_protocols::cost::Cost;
 use serde_json::json;
 
 use crate::{Folder, add, bodies, item, make, note, owner, place, thread};
@@ -405,6 +406,8 @@ async fn usage_adds_up_by_model_and_counts_no_call_twice(store: Arc<dyn Store>) 
     for usage in calls {
         store.add_usage(&me, usage).await.unwrap();
     }
+    let cost =
+        |turn: &str, created, cost: Option<u64>| UsageRow { cost: cost.map(Cost), ..call(turn, 0, "c", created) };
     let sum = |model: &str, calls| ModelUsage {
         model: model.to_owned(),
         calls,
@@ -414,6 +417,13 @@ async fn usage_adds_up_by_model_and_counts_no_call_twice(store: Arc<dyn Store>) 
     };
     assert_eq!(store.usage(&me, 0).await, Ok(vec![sum("a", 1), sum("b", 2)]));
     assert_eq!(store.usage(&me, 6).await, Ok(vec![sum("a", 1), sum("b", 1)]));
+    // A cost that is not known of one call is not known of all.
+    for (usage, expected) in
+        [(cost("t3", 8, Some(7)), Some(7)), (cost("t4", 8, Some(5)), Some(12)), (cost("t5", 8, None), None)]
+    {
+        store.add_usage(&me, usage).await.unwrap();
+        assert_eq!(store.usage(&me, 8).await.unwrap()[0].cost, expected.map(Cost));
+    }
 }
 
 async fn parallel_appends_have_places_of_their_own(store: Arc<dyn Store>) {
