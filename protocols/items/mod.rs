@@ -255,7 +255,7 @@ pub struct KeptCall {
     pub result: Option<ResultPart>,
     /// The whole of what came out, where the result is a summary or cut. No page and no model is given it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub full: Option<Value>,
+    pub full: Option<Box<Value>>,
 }
 
 impl KeptCall {
@@ -275,7 +275,7 @@ impl KeptCall {
             files: result.files.clone(),
             runs: self.call.runs,
         });
-        self.full.clone_from(&result.full);
+        self.full = result.full.clone().map(Box::new);
     }
 }
 

@@ -146,7 +146,10 @@ async fn the_whole_of_a_summarised_result_is_kept_beside_what_the_model_reads() 
         _ => None,
     });
     let call = call.unwrap();
-    assert_eq!(call.full, Some(json!(format!("{}\n[Cut: the first 80 of 90 bytes are shown.]", &long[..80]))));
+    assert_eq!(
+        call.full.as_deref(),
+        Some(&json!(format!("{}\n[Cut: the first 80 of 90 bytes are shown.]", &long[..80])))
+    );
     assert!(call.result.unwrap().output.as_str().unwrap().starts_with("digits"));
     bench.check_empty().await;
 }
