@@ -37,6 +37,7 @@ pub fn plan(name: &str, place: Place) -> ServerPlan {
         start_timeout: LONG,
         max_tools: 128,
         max_output: 64 << 10,
+        summarise: true,
     }
 }
 

@@ -1,11 +1,13 @@
 //! What is stored of a turn, and when.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chatwire::config::plan::ToolKind;
 use chatwire::store::{Direction, Item, PageQuery, Store, Write};
 use chatwire::turn::Leaving;
 use chatwire_protocols::chat::{Approval, CallPart, Message, Part, Role};
+use chatwire_protocols::cost::{Cost, Price};
 use chatwire_protocols::error::FailureKind;
 use chatwire_protocols::event::{Data, Event, Runs, ToolKind as Kind, ToolOutcome};
 use chatwire_protocols::items::{Body, KeptCall};
@@ -14,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::bench::{Bench, Page, THREAD};
 use crate::support::fake::Fake;
-use crate::support::{fixed, summaries, tool};
+use crate::support::{fixed, model_at, summaries, tool};
 
 #[tokio::test]
 async fn nothing_is_told_to_be_finished_before_it_is_stored() {
@@ -107,7 +109,13 @@ async fn a_failed_answer_is_kept_as_far_as_it_went() {
 #[tokio::test]
 async fn calls_and_what_each_model_call_cost_are_kept_and_the_title_stays() {
     let bench = Bench::new().await;
-    let kept = bench.kept(Leaving::Finish, vec![fixed("f", json!(7))]).await;
+    let mut kept = bench.kept(Leaving::Finish, vec![fixed("f", json!(7))]).await;
+    let rate = |text: &str| text.parse().unwrap();
+    let price = Price { input: rate("1"), output: rate("2"), cached_input: None, cache_write: None };
+    let mut model = model_at(bench.fake.addr, "m");
+    let target = &mut Arc::get_mut(&mut model).unwrap().targets[0];
+    Arc::get_mut(&mut target.provider).unwrap().prices.add("m", price);
+    kept.parts.model = model;
     let page = Page::of(bench.turns.start(kept));
     bench.fake.asked().await.answer("call c f {}\nfinish tool_calls\n").await;
     bench.fake.asked().await.answer("text done\nfinish stop\n").await;
@@ -116,6 +124,7 @@ async fn calls_and_what_each_model_call_cost_are_kept_and_the_title_stays() {
     assert_eq!(bench.items().await, ["*tool_call c Ok 7", "assistant done"]);
     let usage = bench.store.usage(&bench.owner, 0).await.unwrap();
     assert_eq!((usage.len(), usage[0].model.as_str(), usage[0].calls, usage[0].input), (1, "m", 2, 6));
+    assert_eq!(usage[0].cost, Some(Cost(14_000_000)));
     let thread = bench.thread().await;
     assert_eq!(thread.title.as_deref(), Some("a title"));
     assert!(thread.updated > 1);
@@ -131,7 +140,7 @@ async fn the_whole_of_a_summarised_result_is_kept_beside_what_the_model_reads() 
     bench.fake.asked().await.answer("call c f {}\nfinish tool_calls\n").await;
     writer.asked().await.answer("text digits\nfinish stop\n").await;
     let asked = bench.fake.asked().await;
-    assert!(asked.body["messages"].to_string().contains("digits\\n[This is a summary."), "{}", asked.body);
+    assert!(asked.body["messages"].to_string().contains("[This is a summary."), "{}", asked.body);
     asked.answer("text done\nfinish stop\n").await;
     let events = page.all().await;
     let full = events.iter().find_map(|event| match event {
