@@ -261,7 +261,7 @@ async fn what_panics_beside_a_turn_does_not_touch_it() {
 #[tokio::test]
 async fn a_call_that_runs_when_the_turn_is_stopped_is_kept_as_interrupted() {
     let bench = Bench::new().await;
-    let never = tool("never", ToolKind::Code(std::sync::Arc::new(Never)));
+    let never = tool("never", ToolKind::Code(Arc::new(Never)));
     let mut page = Page::of(bench.turns.start(bench.kept(Leaving::Finish, vec![never]).await));
     bench.fake.asked().await.answer("call c never {}\nfinish tool_calls\n").await;
     page.until(|event| matches!(event, Event::ToolStart { .. })).await;
