@@ -192,6 +192,7 @@ mod tests {
             page_calls: false,
             scope: Scope::default(),
             timeout: LONG,
+            summaries: None,
             upstreams: Arc::clone(&gateway.threads.means().upstreams),
             stop: gateway.stop.clone(),
         };
