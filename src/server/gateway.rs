@@ -38,8 +38,16 @@ impl Gateway {
     /// The route with kept conversations that this path stands below, and the part of it below the route's own.
     pub fn route_above<'a>(&self, path: &'a str) -> Option<(&Arc<Route>, &'a str)> {
         let slashes = path.rmatch_indices('/').map(|(at, _)| path.split_at(at));
-        let mut routes = slashes.filter_map(|(above, below)| Some((self.routes.get(above)?, below)));
+        let route = |above: &str| self.routes.get(if above.is_empty() { "/" } else { above });
+        let mut routes = slashes.filter_map(|(above, below)| Some((route(above)?, below)));
         routes.find(|(route, _)| route.memory.is_some())
+    }
+
+    /// The route with sessions that tells the gateway's health at this path.
+    pub fn health(&self, path: &str) -> Option<&Arc<Route>> {
+        let above = path.strip_suffix("/health")?;
+        let route = self.routes.get(if above.is_empty() { "/" } else { above })?;
+        route.frontend.sessions().and(Some(route))
     }
 
     /// Where facts are, if this path is theirs, and the part of it below their list.

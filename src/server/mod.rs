@@ -6,6 +6,7 @@ mod cors;
 mod exchange;
 mod facts;
 mod gateway;
+mod health;
 mod io;
 mod kept;
 mod listen;

@@ -14,6 +14,7 @@ mod error;
 mod listing;
 mod operations;
 mod services;
+mod sweep;
 mod title;
 mod turn;
 

@@ -74,6 +74,8 @@ pub struct Kept {
     pub chat: ChatRequest,
     /// The context of every reply.
     pub context: ReplyContext,
+    /// False if nothing of it is stored but what it costs.
+    pub keeps: bool,
     /// Where it is kept.
     pub store: Arc<dyn Store>,
     /// Whose it is.
@@ -101,9 +103,10 @@ impl Turns {
 
     /// Begins a turn.
     pub fn start(&self, kept: Kept) -> Follower {
-        let Kept { claim, parts, chat, context, store, owner, style, leaving, beside } = kept;
+        let Kept { claim, parts, chat, context, keeps, store, owner, style, leaving, beside } = kept;
         let folder = Folder::new(context.message.clone(), style);
-        let keeper = Keeper::new(store, owner, claim.thread(), parts.turn.clone(), &parts.model.name, folder);
+        let keeper =
+            Keeper::new(store, owner, claim.thread(), parts.turn.clone(), &parts.model.name, folder).keeping(keeps);
         let feed = Arc::new(Feed::new(chat, context, leaving, MOST));
         let follower = Follower::first(&feed);
         let running = Running {

@@ -86,7 +86,9 @@ impl Frontend for Kept {
             Answer::Attachment(attachment, _) => json!({ "attachment": attachment }),
             Answer::Transcript(text) => json!({ "text": text }),
             Answer::Done(done) => json!({ "done": done }),
+            Answer::Deleted { found, .. } => json!({ "done": found }),
             Answer::Stopped(stopped) => json!({ "stopped": stopped }),
+            other => json!({ "other": format!("{other:?}") }),
         };
         Document { status: 200, content_type: "application/json", body: body.to_string() }
     }

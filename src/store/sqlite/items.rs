@@ -90,6 +90,14 @@ pub fn delete(connection: &Connection, owner: &Owner, thread: &str, id: &str) ->
     Ok(())
 }
 
+pub fn clear(connection: &Connection, owner: &Owner, thread: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM feedback WHERE owner = ?1 AND thread = ?2";
+    connection.prepare_cached(sql)?.execute([owner.as_str(), thread])?;
+    let sql = "DELETE FROM items WHERE owner = ?1 AND thread = ?2";
+    connection.prepare_cached(sql)?.execute([owner.as_str(), thread])?;
+    Ok(())
+}
+
 pub fn delete_behind(connection: &Connection, owner: &Owner, thread: &str, id: &str) -> Result<(), StoreError> {
     let sql = "DELETE FROM items WHERE owner = ?1 AND thread = ?2
         AND sequence > (SELECT sequence FROM items WHERE owner = ?1 AND thread = ?2 AND id = ?3)";
