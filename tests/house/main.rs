@@ -37,7 +37,7 @@ impl House {
         let mut setup = Setup::new(&[fake.addr]);
         setup.memory = Some(memory);
         change(&mut setup);
-        let listening = bind(plan(setup, protocol, path, options)).await.unwrap();
+        let listening = bind(plan(setup, protocol, path, &options)).await.unwrap();
         let (addr, stopper) = (listening.local_addr().unwrap(), listening.stopper());
         let gateway = Gateway { addr, stopper, task: tokio::spawn(listening.serve()) };
         Self { gateway, fake }
@@ -69,7 +69,7 @@ impl House {
 }
 
 /// The setup's plan with its route in this dialect.
-fn plan(setup: Setup, protocol: &str, path: &str, options: Value) -> Plan {
+fn plan(setup: Setup, protocol: &str, path: &str, options: &Value) -> Plan {
     let mut plan = setup.plan();
     let route = Arc::into_inner(plan.routes.pop().unwrap()).expect("nobody else has it");
     let protocol = chatwire_protocols::find(protocol).unwrap();
