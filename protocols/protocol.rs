@@ -105,6 +105,11 @@ pub trait Frontend: Send + Sync {
         None
     }
 
+    /// True if the page of this request can ask a person to allow a tool call.
+    fn asks_approval(&self, _chat: &ChatRequest) -> bool {
+        false
+    }
+
     /// The answer when there will be no stream.
     fn refuse(&self, refusal: &Refusal<'_>) -> Document;
 }
@@ -225,6 +230,12 @@ pub trait Upstream: Send + Sync {
     fn auth(&self) -> Auth {
         Auth::Bearer
     }
+
+    /// Where sound is sent to be written down, as a form with the fields `file` and `model` that is answered with
+    /// `{"text": str}`. `None` for protocols without.
+    fn transcription(&self, _base_url: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Which model at which address a request is for.
@@ -256,9 +267,9 @@ impl Target<'_> {
 pub struct UpstreamRequest {
     /// Where it goes.
     pub url: String,
-    /// Header names in lower case, and values. `content-type` is always JSON and not listed.
+    /// Header names in lower case, and values. `content-type` is JSON where none is listed.
     pub headers: Vec<(&'static str, String)>,
-    /// The JSON body.
+    /// The body.
     pub body: Vec<u8>,
     /// What could not be said in this protocol.
     pub warnings: Vec<Warning>,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use chatwire::config::pattern;
 use chatwire::config::plan::{Origins, Plan, Source, ToolKind};
 use chatwire::config::{Report, Surroundings, parse_in};
+use chatwire::tools::Permission;
 use chatwire_protocols::chat::Effort;
 use chatwire_protocols::protocol::{AnswerHead, Protocol, Upstream};
 
@@ -83,6 +84,48 @@ fn no_report_shows_a_secret() {
 }
 
 #[test]
+fn files_of_users_have_bounds_and_who_writes_down_what_is_spoken_is_looked_up() {
+    let text = r#"
+        [attachments]
+        path = "/files"
+        url = "https://chat.example.com/"
+        folder = "uploads"
+        max_size = "1MiB"
+        types = ["image/*"]
+        unused = "2h"
+        cors = { origins = ["https://page.example.com"] }
+
+        [providers.ears]
+        protocol = "openai-chat"
+        base_url = "http://ears/v1"
+        api_key = { env = "NOT_THERE" }
+        [[routes]]
+        path = "/chat"
+        protocol = "vercel-auto"
+        transcription = "ears/whisper"
+    "#;
+    let missing = bad_of_all(text);
+    assert!(missing.contains("NOT_THERE") && missing.contains("`transcription`"), "{missing}");
+    let plan = good_of_all(&text.replace("NOT_THERE", "A_KEY"));
+    let files = plan.attachments.unwrap();
+    assert_eq!(files.url.as_deref(), Some("https://chat.example.com"));
+    assert_eq!(files.folder.as_deref(), Some(Path::new("fixtures/config/uploads")));
+    assert_eq!((files.max_size, files.max_per_user, files.max_total), (1 << 20, 1 << 30, 10 << 30));
+    assert_eq!((files.types.allow("image/avif"), files.types.allow("text/plain")), (true, false));
+    assert_eq!((files.unused, files.timeout), (Duration::from_secs(7200), Duration::from_secs(300)));
+    let transcription = plan.routes[0].transcription.as_ref().unwrap();
+    assert_eq!((transcription.provider.name.as_str(), transcription.model.as_str()), ("ears", "whisper"));
+}
+
+fn good_of_all(text: &str) -> Plan {
+    parse_with(chatwire_protocols::PROTOCOLS, "gateway.toml", text).unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn bad_of_all(text: &str) -> String {
+    parse_with(chatwire_protocols::PROTOCOLS, "gateway.toml", text).err().expect("a mistake").to_string()
+}
+
+#[test]
 fn an_empty_file_is_a_gateway_without_routes() {
     let plan = good("");
     assert_eq!(plan.server.listen, "127.0.0.1:8000".parse().unwrap());
@@ -140,7 +183,7 @@ targets = ["replay/other"]
 [tools.get_weather]
 description = "The weather."
 parameters = { type = "object", properties = { zone = {}, area = {} } }
-approval = true
+permission = "ask"
 fixed = { result = { temperature = 21 } }
 
 [tools.get_location]
@@ -205,8 +248,11 @@ fn a_full_configuration_resolves_server_routes_and_tools() {
     assert_eq!((route.cors.credentials, route.cors.exposed.clone()), (true, vec!["x-turn".to_owned()]));
     assert_eq!(route.cors.headers, ["authorization"]);
     let [location, weather] = route.tools.as_slice() else { panic!("two tools") };
-    assert!(matches!(location.kind, ToolKind::Page) && !location.approval);
-    assert!(matches!(&weather.kind, ToolKind::Fixed(result) if result["temperature"] == 21) && weather.approval);
+    assert!(matches!(location.kind, ToolKind::Page) && location.permission == Permission::Allow);
+    assert!(
+        matches!(&weather.kind, ToolKind::Fixed(result) if result["temperature"] == 21)
+            && weather.permission == Permission::Ask
+    );
     assert_eq!(
         weather.arguments.schema().to_string(),
         r#"{"type":"object","properties":{"zone":{},"area":{}}}"#,

@@ -143,10 +143,12 @@ impl Encode {
             }
             Change::TaskGrew { item, index, text } => self.think(&item, index, &text, out),
             Change::TaskChanged { item, index, task: changed } => {
-                write_update(out, &item, "workflow.task.updated", numbered(index).set("task", task(&changed, true)));
-                if let Some(shown) = self.task(index) {
-                    shown.task = changed;
+                let Some(shown) = self.task(index) else { return };
+                let now = task(&changed, true);
+                if task(&shown.task, true) != now {
+                    write_update(out, &item, "workflow.task.updated", numbered(index).set("task", now));
                 }
+                shown.task = changed;
             }
             Change::WidgetOpened { item, created, root, copy_text } => {
                 let begun = shown_widget(self.head(&item, created, "widget"), &root, copy_text.as_deref());

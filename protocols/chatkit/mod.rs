@@ -13,6 +13,8 @@ mod task;
 mod thread;
 mod widget;
 
+pub use thread::attachment;
+
 use std::sync::Arc;
 
 use crate::chat::ChatRequest;
@@ -74,6 +76,11 @@ impl Frontend for ChatKit {
 
     fn ask(&self, head: &RequestHead<'_>, body: &[u8]) -> Result<Ask, CallerError> {
         request::ask(head, body)
+    }
+
+    /// A page-run call named [`crate::items::REQUEST_APPROVAL`] asks.
+    fn asks_approval(&self, _chat: &ChatRequest) -> bool {
+        true
     }
 
     fn answer(&self, said: &Answer) -> Document {

@@ -34,7 +34,7 @@ fn provider_call(call: &KeptCall, open: bool) -> Value {
     }
     let arguments: Value = serde_json::from_str(&call.call.arguments).unwrap_or_default();
     let output = call.result.as_ref().map_or(&Value::Null, |result| &result.output);
-    let queries = queries(&arguments);
+    let queries = queries(&[&arguments, output]);
     object
         .set("type", "web_search")
         .maybe("title_query", queries.first().cloned())
@@ -50,23 +50,25 @@ fn words(label: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// What was searched for: one query, or several.
-fn queries(arguments: &Value) -> Vec<Value> {
-    let listed = arguments.get("queries").and_then(Value::as_array).into_iter().flatten();
+/// What was searched for: one query, or several. Some providers say it with the result only.
+fn queries(said: &[&Value]) -> Vec<Value> {
     let mut found: Vec<Value> = Vec::new();
-    for query in arguments.get("query").into_iter().chain(listed).filter(|query| query.is_string()) {
-        if found.len() < SHOWN && !found.contains(query) {
-            found.push(query.clone());
+    for said in said {
+        let listed = said.get("queries").and_then(Value::as_array).into_iter().flatten();
+        for query in said.get("query").into_iter().chain(listed).filter(|query| query.is_string()) {
+            if found.len() < SHOWN && !found.contains(query) {
+                found.push(query.clone());
+            }
         }
     }
     found
 }
 
-/// What was found: objects with an address, in a list that is the output itself or its `sources` or `results`.
+/// What was found: objects with an address, in a list that is the output itself or its `sources`, `results` or `content`.
 fn sources(outputs: &[&Value]) -> Vec<Value> {
     let mut found: Vec<(&str, &str)> = Vec::new();
     for output in outputs {
-        let lists = [Some(*output), output.get("sources"), output.get("results")];
+        let lists = [Some(*output), output.get("sources"), output.get("results"), output.get("content")];
         for entry in lists.into_iter().flatten().filter_map(Value::as_array).flatten() {
             let text = |key: &str| entry.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
             let Some(url) = text("url") else { continue };
@@ -138,6 +140,13 @@ mod tests {
             let expected = json!({"status_indicator": indicator, "type": "web_search", "queries": [], "sources": []});
             assert_eq!(searching, expected);
         }
+    }
+
+    #[test]
+    fn a_search_is_told_by_its_result_where_its_call_says_nothing() {
+        let output = json!({"query": "lakes", "content": [{"url": "https://a/", "title": "A"}]});
+        let searched = task(&call("web_search_call", "", "", Some(output)), true);
+        assert_eq!((&searched["queries"], &searched["sources"][0]["title"]), (&json!(["lakes"]), &json!("A")));
     }
 
     #[test]

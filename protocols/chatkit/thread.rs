@@ -51,7 +51,7 @@ fn page(data: Vec<Value>, more: bool, last: Option<&str>) -> Value {
 }
 
 /// An uploaded file, or one that is to be sent to `upload`. A picture without a place to be seen at is a file.
-pub(super) fn attachment(attachment: &Attachment, upload: Option<&Upload>) -> Value {
+pub fn attachment(attachment: &Attachment, upload: Option<&Upload>) -> Value {
     let preview = attachment.preview.as_deref().and_then(address).filter(|_| attachment.is_image());
     Object::default()
         .set("id", attachment.id.as_str())

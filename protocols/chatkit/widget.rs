@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    fn card(children: Value) -> Value {
+    fn card(children: &Value) -> Value {
         json!({"type": "Card", "children": children})
     }
 
@@ -107,9 +107,9 @@ mod tests {
     #[test]
     fn texts_that_grow_are_sent_as_their_tails() {
         let from =
-            card(json!([text(Some("a"), "x"), {"type": "Row", "children": [text(Some("b"), "")]}, text(None, "z")]));
+            card(&json!([text(Some("a"), "x"), {"type": "Row", "children": [text(Some("b"), "")]}, text(None, "z")]));
         let to =
-            card(json!([text(Some("a"), "xy"), {"type": "Row", "children": [text(Some("b"), "é")]}, text(None, "z")]));
+            card(&json!([text(Some("a"), "xy"), {"type": "Row", "children": [text(Some("b"), "é")]}, text(None, "z")]));
         let grown = |component, tail| GrownText { component, tail, done: true };
         assert_eq!(step(&from, &to), Step::Texts(vec![grown("a", "y"), grown("b", "é")]));
         assert_eq!(step(&to, &to), Step::Texts(Vec::new()));
@@ -124,23 +124,23 @@ mod tests {
 
     #[test]
     fn anything_else_is_sent_whole() {
-        let from = card(json!([text(Some("a"), "xy")]));
+        let from = card(&json!([text(Some("a"), "xy")]));
         for to in [
-            card(json!([text(Some("a"), "x")])),
-            card(json!([text(Some("b"), "xy")])),
-            card(json!([text(None, "xyz")])),
-            card(json!([text(Some("a"), "xy"), text(None, "")])),
-            card(json!([{"type": "Title", "id": "a", "value": "xyz"}])),
-            card(json!([{"type": "Text", "id": "a", "value": "xyz", "streaming": false}])),
+            card(&json!([text(Some("a"), "x")])),
+            card(&json!([text(Some("b"), "xy")])),
+            card(&json!([text(None, "xyz")])),
+            card(&json!([text(Some("a"), "xy"), text(None, "")])),
+            card(&json!([{"type": "Title", "id": "a", "value": "xyz"}])),
+            card(&json!([{"type": "Text", "id": "a", "value": "xyz", "streaming": false}])),
             json!({"type": "Card", "size": "sm", "children": [text(Some("a"), "xyz")]}),
             json!({"type": "Basic", "children": [text(Some("a"), "xyz")]}),
             json!(5),
         ] {
             assert_eq!(step(&from, &to), Step::Whole, "{to}");
         }
-        let unnamed = |value| card(json!([text(None, value)]));
+        let unnamed = |value| card(&json!([text(None, value)]));
         assert_eq!(step(&unnamed("x"), &unnamed("xy")), Step::Whole, "nothing can name it");
-        let twins = |value| card(json!([text(Some("a"), value), text(Some("a"), "q")]));
+        let twins = |value| card(&json!([text(Some("a"), value), text(Some("a"), "q")]));
         assert_eq!(step(&twins("x"), &twins("xy")), Step::Whole, "two have its name");
         let off_the_tree = |value| json!({"type": "Card", "status": text(Some("a"), value)});
         assert_eq!(step(&off_the_tree("x"), &off_the_tree("xy")), Step::Whole, "a page would not find it");

@@ -43,9 +43,20 @@ fn turn(item: &Item) -> Option<&Text> {
     (!matches!(item.body, Body::User(_))).then_some(&origin.turn)
 }
 
-/// What one turn made, as messages. Items are stored when they are finished, so a call may stand behind a text that it
-/// was made before: their ids say what began first.
+/// What one turn made, as messages.
 fn answer(items: &[Item], all: &[Item], messages: &mut Vec<Message>) {
+    for step in in_order(items).chunk_by(|(one, _), (other, _)| one.0 == other.0) {
+        let mut said = Step::default();
+        for (_, item) in step {
+            said.item(item, all);
+        }
+        said.done(messages);
+    }
+}
+
+/// What one turn made in the order in which it began, with step and place. Items are stored when they are finished, so a
+/// call may stand behind a text that it was made before: their ids say what began first.
+fn in_order(items: &[Item]) -> Vec<((u32, u32), &Item)> {
     let mut last = (0, 0);
     let mut ordered: Vec<((u32, u32), &Item)> = items
         .iter()
@@ -56,13 +67,15 @@ fn answer(items: &[Item], all: &[Item], messages: &mut Vec<Message>) {
         })
         .collect();
     ordered.sort_by_key(|(place, _)| *place);
-    for step in ordered.chunk_by(|(one, _), (other, _)| one.0 == other.0) {
-        let mut said = Step::default();
-        for (_, item) in step {
-            said.item(item, all);
-        }
-        said.done(messages);
-    }
+    ordered
+}
+
+/// A thread's items as they were said: within each turn, what began first stands first.
+pub(crate) fn as_said(items: &[Item]) -> impl Iterator<Item = &Item> {
+    items.chunk_by(|one, other| turn(one) == turn(other)).flat_map(|run| match run.first().and_then(turn) {
+        Some(_) => in_order(run).into_iter().map(|(_, item)| item).collect(),
+        None => run.iter().collect::<Vec<_>>(),
+    })
 }
 
 /// What one model call said.

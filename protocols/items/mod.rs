@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use fold::{Change, Folder, ItemId, Style, note_of};
+pub(crate) use input::as_said;
 pub use input::{Pasted, form_output, messages};
 
 use crate::chat::{CallPart, ResultPart};
@@ -268,7 +269,7 @@ impl KeptCall {
             name: self.call.name.clone(),
             outcome: result.outcome,
             output: result.output.clone(),
-            files: Vec::new(),
+            files: result.files.clone(),
             runs: self.call.runs,
         });
     }
@@ -290,10 +291,16 @@ pub struct PageRun {
     pub arguments: Value,
     /// How far it is.
     pub state: PageRunState,
-    /// What the page gave.
+    /// What the page gave, which may be null.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub output: Option<Value>,
     /// True if the model made the call and waits for the output; false if a tool asks it of the page.
     pub by_model: bool,
+}
+
+/// Tells a null that was given from nothing given.
+fn given<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(reader).map(Some)
 }
 
 /// How far a page-run call is.

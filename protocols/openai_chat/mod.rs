@@ -74,6 +74,10 @@ impl Upstream for OpenAiChat {
         failure::from_body(answer, body)
     }
 
+    fn transcription(&self, base_url: &str) -> Option<String> {
+        Some(Target { base_url, model: "", extra: None }.url("audio/transcriptions"))
+    }
+
     fn auth(&self) -> Auth {
         if self.quirks.api_key_header { Auth::Header("api-key") } else { Auth::Bearer }
     }

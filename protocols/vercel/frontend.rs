@@ -169,6 +169,12 @@ impl Frontend for Page {
         Document { status: 200, content_type: "application/json", body: body.to_string() }
     }
 
+    /// The other two wires have no word for it that a page would understand.
+    fn asks_approval(&self, chat: &ChatRequest) -> bool {
+        let wire = self.wire.or_else(|| Wire::from_name(chat.wire)).unwrap_or(Wire::Ui);
+        matches!(wire, Wire::Lines | Wire::Ui)
+    }
+
     /// JSON under a status other than 2xx: the page gets the whole body as its error's message (AI SDK wire notes 1.5
     /// and 3.8), and many pages parse it.
     fn refuse(&self, refusal: &Refusal<'_>) -> Document {

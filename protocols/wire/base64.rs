@@ -1,4 +1,4 @@
-//! Standard base64, read only: pages send text files in it, and some providers want their words instead.
+//! Standard base64: pages send files in it, some providers want their words instead, and models read files in it.
 
 /// The bytes; padding and line breaks are optional. `None` for anything that is not base64.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
@@ -16,6 +16,22 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
     (held < 6).then_some(bytes)
 }
 
+/// The text of these bytes, with padding.
+pub fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let letter = ALPHABET[(bits >> (18 - 6 * place) & 0x3F) as usize];
+            text.push(if place <= group.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 const fn sextet(byte: u8) -> Option<u8> {
     Some(match byte {
         b'A'..=b'Z' => byte - b'A',
@@ -29,7 +45,18 @@ const fn sextet(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::decode;
+    use super::{decode, encode};
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for (bytes, text) in [("", ""), ("a", "YQ=="), ("ab", "YWI="), ("abc", "YWJj"), ("abcd", "YWJjZA==")] {
+            assert_eq!(encode(bytes.as_bytes()), text);
+        }
+        let all: Vec<u8> = (0..=255).collect();
+        for from in 0..all.len() {
+            assert_eq!(decode(&encode(&all[from..])).as_deref(), Some(&all[from..]));
+        }
+    }
 
     #[test]
     fn every_length_is_read_with_and_without_padding() {

@@ -42,6 +42,9 @@ pub enum Command {
     Transcode(TranscodeArgs),
     /// Compare recorded streams with the events and page bytes expected of them
     Golden(GoldenArgs),
+    /// Run a command of a tool behind walls: for the gateway itself
+    #[command(name = crate::sandbox::COMMAND, hide = true)]
+    Sandbox(SandboxArgs),
 }
 
 /// Which configuration is meant.
@@ -92,6 +95,17 @@ pub struct GoldenArgs {
     pub bless: bool,
 }
 
+/// Which part of the way behind the walls.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct SandboxArgs {
+    /// The part inside the namespaces
+    #[arg(long)]
+    pub inner: bool,
+    /// With the network of the machine
+    #[arg(long)]
+    pub network: bool,
+}
+
 /// Runs the command line of this process. A wrong one is a failure like any other: 1.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -109,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args),
         Command::Transcode(args) => transcode::run(&args),
         Command::Golden(args) => golden::run(&args),
+        Command::Sandbox(args) => crate::sandbox::run(args.inner, args.network),
     }
 }
 

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::mcp::McpServer;
 use super::placed::Placed;
 use super::read::{At, Named, Read, Required, read_section, section};
 use super::report::{Problem, Problems};
@@ -11,6 +12,9 @@ use super::tool_kinds::{Http, Weather, Write};
 use super::values::{
     Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole, Word,
 };
+use super::workspace::{Fence, Workspace};
+use crate::tools::Permission;
+use crate::tools::workspace::Part;
 use crate::turn::{Busy, Leaving};
 use std::borrow::Cow;
 
@@ -31,6 +35,8 @@ section! {
         models: Optional<Named<Model>>,
         /// Tools that models may call, by the names that models see.
         tools: Optional<Named<Tool>>,
+        /// MCP servers, by names of your choice. Routes offer their tools as "mcp:NAME".
+        mcp: Optional<Named<McpServer>>,
         /// The routes that pages call.
         routes: List<Route>,
         /// Where facts, conversations and usage are kept. Default: in memory.
@@ -39,6 +45,45 @@ section! {
         owner: Optional<Owner>,
         /// The REST interface of facts. Default: none.
         facts: Optional<Facts>,
+        /// Where the tools and the MCP servers are shown. Default: nowhere.
+        inspect: Optional<Inspect>,
+        /// Files that users upload. Default: none.
+        attachments: Optional<Attachments>,
+        /// The folders that the tools of the workspace work in.
+        workspace: Optional<Workspace>,
+        /// Where requests to addresses that a page or a model names may go. Default: the public internet.
+        fence: Optional<Fence>,
+    }
+}
+
+section! {
+    /// Files that users upload.
+    Attachments, "[attachments]" {
+        /// The path that they are sent to. Each file stands below it.
+        path: Required<String>,
+        /// Where pages find the gateway, such as "https://chat.example.com". Default: the host that a page calls, with
+        /// https if a proxy says so in `x-forwarded-proto`.
+        url: Optional<String>,
+        /// The folder of their bytes, relative to this file; made if it is not there. Default: the store's file with
+        /// `.files` behind its name, or without a store one that is gone when the gateway stops.
+        folder: Optional<String>,
+        /// Largest file. Default: "20MiB".
+        max_size: Optional<Size>,
+        /// Most bytes of all files of a user. Default: "1GiB".
+        max_per_user: Optional<Size>,
+        /// Most bytes of all files. Default: "10GiB".
+        max_total: Optional<Size>,
+        /// The media types that are taken: whole ones, "image/*" and the like, or "*/*". Default: the usual pictures,
+        /// PDF, JSON, and plain, CSV and Markdown texts.
+        types: List<String>,
+        /// How long sending a file may take. Default: "5m".
+        timeout: Optional<Deadline>,
+        /// How long a file is kept that no message names. Default: "1d".
+        unused: Optional<Deadline>,
+        /// How long the signed addresses of files are good for. Default: "1d".
+        url_lifetime: Optional<Deadline>,
+        /// Pages of which other origins may send files. Default: none.
+        cors: Optional<Cors>,
     }
 }
 
@@ -62,6 +107,16 @@ section! {
     /// The REST interface of facts.
     Facts, "[facts]" {
         /// The path of the list. What is done with one fact stands below it.
+        path: Required<String>,
+        /// Pages of which other origins may call it. Default: none.
+        cors: Optional<Cors>,
+    }
+}
+
+section! {
+    /// Where the tools and the MCP servers are shown.
+    Inspect, "[inspect]" {
+        /// The path above `/tools` and `/servers`.
         path: Required<String>,
         /// Pages of which other origins may call it. Default: none.
         cors: Optional<Cors>,
@@ -168,8 +223,9 @@ section! {
         description: Optional<String>,
         /// JSON Schema of its arguments, which is one of an object. Default: an object without properties.
         parameters: Optional<Placed>,
-        /// Whether a person must allow each call. Default: false.
-        approval: Optional<bool>,
+        /// Whether its calls run: "allow", "ask" for those that a person allows one by one (on pages that cannot ask,
+        /// none runs), or "deny" for none. Default: "allow", and "deny" for tools of the workspace.
+        permission: Optional<Word<Permission>>,
         /// How long a call may take. Default: "30s".
         timeout: Optional<Deadline>,
         /// Most text in its output; the rest is cut. Default: "64KiB".
@@ -186,6 +242,9 @@ section! {
         write: Optional<Write>,
         /// It is the weather at a place, with a card for the page: `weather = {}`. It has its own `parameters`.
         weather: Optional<Weather>,
+        /// It is one of the workspace: "Bash", "Read", "Write", "Edit", "Glob", "Grep", "WebFetch" or "WebSearch". It has
+        /// its own `parameters`.
+        workspace: Optional<Word<Part>>,
     }
 }
 
@@ -215,7 +274,8 @@ section! {
         models: List<String>,
         /// Whether the model that a page names is ignored. Default: false.
         force_model: Optional<bool>,
-        /// The tools offered to the model.
+        /// The tools offered to the model: names of `[tools]`, "mcp:NAME" for all of an MCP server, and "mcp:NAME/TOOL"
+        /// for one of them.
         tools: List<String>,
         /// What is done with a request before the model is asked: "facts" tells the model what the user wants
         /// remembered, and lets it save more.
@@ -239,6 +299,8 @@ section! {
         title_model: Optional<String>,
         /// What happens when a user does something with a widget, by the actions' names.
         actions: Optional<Named<Action>>,
+        /// What writes down what users speak, as "provider/model". Default: nothing does.
+        transcription: Optional<String>,
         /// After how much silence a keep-alive goes out; `false` for never. Default: "15s".
         keep_alive: Optional<Switch<Deadline>>,
         /// How long a whole turn may take. Default: "10m".

@@ -17,6 +17,12 @@ pub fn mask_table(text: &str, table: &DeTable<'_>) -> String {
         for (_, http) in tools.flat_map(|(_, tool)| entries(tool)).filter(|(kind, _)| *kind == "http") {
             collect_http(http, &mut secrets);
         }
+        let workspace = entries(value).filter(|_| key.get_ref() == "workspace");
+        workspace.for_each(|(part, value)| collect_workspace(part, value, &mut secrets));
+        let servers = entries(value).filter(|_| key.get_ref() == "mcp");
+        for (_, server) in servers {
+            collect_http(server, &mut secrets);
+        }
         collect(key.get_ref(), value, &mut secrets);
     }
     blank(text, &secrets)
@@ -59,16 +65,28 @@ fn collect_provider(provider: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usi
     }
 }
 
-/// The headers of a tool's request, and its query where a value comes from elsewhere.
+/// The headers of a tool's request or of an MCP server, its query where a value comes from elsewhere, and the
+/// environment variables of a program.
 fn collect_http(http: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
     for (key, value) in entries(http) {
         match key {
-            "headers" => entries(value).for_each(|(_, header)| collect_source(header, secrets)),
+            "headers" | "env" => entries(value).for_each(|(_, value)| collect_source(value, secrets)),
             "query" => {
                 let sources = entries(value).filter(|(_, value)| value.get_ref().is_table());
                 sources.for_each(|(_, value)| collect_source(value, secrets));
             }
             "bearer" => collect_source(value, secrets),
+            _ => {}
+        }
+    }
+}
+
+/// The environment of commands, and what goes along with a search.
+fn collect_workspace(part: &str, value: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
+    for (key, value) in entries(value) {
+        match (part, key) {
+            ("bash", "environment") => entries(value).for_each(|(_, variable)| collect_source(variable, secrets)),
+            ("search", "http") => collect_http(value, secrets),
             _ => {}
         }
     }
@@ -190,6 +208,15 @@ mod tests {
             (
                 "[tools.a.http]\nheaders = { x = \"abc\" }\nbearer = \"abc\"\nquery = { x = \"abc\" }",
                 "[tools.a.http]\nheaders = { x = \"***\" }\nbearer = \"***\"\nquery = { x = \"abc\" }",
+            ),
+            ("[workspace.bash]\nenvironment = { X = \"abc\" }", "[workspace.bash]\nenvironment = { X = \"***\" }"),
+            (
+                "[workspace.search]\nhttp = { headers = { x = \"abc\" } }",
+                "[workspace.search]\nhttp = { headers = { x = \"***\" } }",
+            ),
+            (
+                "[mcp.a]\ncommand = \"a\"\nenv = { x = \"abc\", y = { env = \"Y\" } }\nbearer = \"abc\"",
+                "[mcp.a]\ncommand = \"a\"\nenv = { x = \"***\", y = { env = \"Y\" } }\nbearer = \"***\"",
             ),
             ("x = \"http://me:it@host/a\"", "x = \"*******************\""),
         ] {

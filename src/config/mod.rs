@@ -6,6 +6,7 @@
 
 mod file;
 mod mask;
+mod mcp;
 pub mod pattern;
 mod placed;
 pub mod plan;
@@ -16,6 +17,7 @@ pub mod schema;
 pub mod suggest;
 mod tool_kinds;
 mod values;
+mod workspace;
 
 use std::fs;
 use std::path::Path;

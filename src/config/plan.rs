@@ -12,8 +12,10 @@ use serde_json::{Map, Value};
 
 use crate::layers::Layer;
 use crate::secret::Secret;
-use crate::tools::{Arguments, Tool, WidgetTemplate, Writer};
+use crate::tools::mcp::{Offer, ServerPlan};
+use crate::tools::{Arguments, Permission, Tool, WidgetTemplate, Writer};
 use crate::turn::{Busy, Leaving};
+use crate::uploads::media::Types;
 
 /// What a gateway serves and how.
 #[derive(Clone)]
@@ -30,6 +32,68 @@ pub struct Plan {
     pub owner: Option<String>,
     /// Where facts are listed and decided about, if anywhere.
     pub facts: Option<FactsMount>,
+    /// What holds for files that users upload, if they may.
+    pub attachments: Option<Attachments>,
+    /// The MCP servers.
+    pub mcp: Vec<Arc<ServerPlan>>,
+    /// Where the tools and the MCP servers are shown, if anywhere.
+    pub inspect: Option<InspectMount>,
+}
+
+/// Where the tools and the MCP servers are shown.
+#[derive(Clone, Debug)]
+pub struct InspectMount {
+    /// The path above them.
+    pub path: String,
+    /// Which pages of other origins may call it.
+    pub cors: Cors,
+}
+
+/// What holds for files that users upload.
+#[derive(Clone, Debug)]
+pub struct Attachments {
+    /// The path that they are sent to; each stands below it.
+    pub path: String,
+    /// Where pages find the gateway, without a slash at its end; without it, at the host that they have called.
+    pub url: Option<String>,
+    /// The folder of the bytes; without it, one beside the store's file.
+    pub folder: Option<PathBuf>,
+    /// Most bytes of a file.
+    pub max_size: u64,
+    /// Most bytes of all files of a user.
+    pub max_per_user: u64,
+    /// Most bytes of all files.
+    pub max_total: u64,
+    /// The media types that are taken.
+    pub types: Types,
+    /// How long sending a file may take.
+    pub timeout: Duration,
+    /// How long a file that belongs to no thread is kept.
+    pub unused: Duration,
+    /// How long a signed address is good for.
+    pub url_lifetime: Duration,
+    /// Which pages of other origins may send files.
+    pub cors: Cors,
+}
+
+impl Attachments {
+    /// What holds where the file says nothing else.
+    pub fn new(path: &str) -> Self {
+        let day = Duration::from_secs(24 * 60 * 60);
+        Self {
+            path: path.to_owned(),
+            url: None,
+            folder: None,
+            max_size: 20 << 20,
+            max_per_user: 1 << 30,
+            max_total: 10 << 30,
+            types: Types::default(),
+            timeout: Duration::from_secs(300),
+            unused: day,
+            url_lifetime: day,
+            cors: Cors::default(),
+        }
+    }
 }
 
 /// Where facts are listed and decided about.
@@ -81,6 +145,8 @@ pub struct Route {
     pub models: BTreeMap<String, Arc<Model>>,
     /// The gateway-run tools offered here.
     pub tools: Vec<Arc<ToolPlan>>,
+    /// The tools of MCP servers offered here, which are known only while these run.
+    pub mcp: Vec<Offer>,
     /// What is done with a request before the first model call, in order.
     pub layers: Vec<&'static dyn Layer>,
     /// Most model calls in a turn.
@@ -95,6 +161,24 @@ pub struct Route {
     pub turn_timeout: Duration,
     /// How conversations are kept, if the gateway keeps them.
     pub memory: Option<Memory>,
+    /// What writes down what users speak, if anything does.
+    pub transcription: Option<Transcription>,
+}
+
+/// What writes down what users speak.
+#[derive(Clone)]
+pub struct Transcription {
+    /// The provider.
+    pub provider: Arc<Provider>,
+    /// Its name of the model.
+    pub model: String,
+}
+
+impl Route {
+    /// True if it must be known whose a request is.
+    pub fn needs_owner(&self) -> bool {
+        !self.layers.is_empty() || self.tools.iter().any(|tool| tool.needs_owner)
+    }
 }
 
 /// How a route's conversations are kept.
@@ -240,12 +324,14 @@ pub struct ToolPlan {
     pub description: Option<String>,
     /// The arguments it takes.
     pub arguments: Arguments,
-    /// Whether a person must allow each call.
-    pub approval: bool,
+    /// Whether its calls run.
+    pub permission: Permission,
     /// How long a call may take.
     pub timeout: Duration,
     /// Most bytes of text in its output; the rest is cut.
     pub max_output: usize,
+    /// True if it works in a folder of the user.
+    pub needs_owner: bool,
     /// How it is run.
     pub kind: ToolKind,
     /// The widget that a page is shown of its result.
@@ -259,9 +345,10 @@ impl ToolPlan {
             name: name.to_owned(),
             description: None,
             arguments: Arguments::default(),
-            approval: false,
+            permission: Permission::Allow,
             timeout: Duration::from_secs(30),
             max_output: 64 << 10,
+            needs_owner: false,
             kind,
             widget: None,
         }
@@ -279,4 +366,15 @@ pub enum ToolKind {
     Write(Arc<Writer>),
     /// Code of the program that the gateway is a part of.
     Code(Arc<dyn Tool>),
+}
+
+impl ToolKind {
+    /// True if the output of such a tool comes in pieces.
+    pub fn streams(&self) -> bool {
+        match self {
+            Self::Fixed(_) | Self::Page => false,
+            Self::Write(_) => true,
+            Self::Code(code) => code.streams(),
+        }
+    }
 }

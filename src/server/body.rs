@@ -14,6 +14,7 @@ use hyper::body::{Frame, SizeHint};
 use pin_project::pin_project;
 use tokio::time::Instant;
 
+use super::file::FileBody;
 use super::pump::Pumped;
 use super::source::Source;
 use crate::telemetry::Record;
@@ -24,6 +25,8 @@ use crate::upstream::Alarm;
 pub enum Body {
     /// One document.
     Document(#[pin] Full<Bytes>),
+    /// A file of a user.
+    File(Box<FileBody>),
     /// A running turn.
     Turn(#[pin] Box<TurnBody>),
     /// A running turn on a connection that does not say whether the page reads.
@@ -124,6 +127,7 @@ impl hyper::body::Body for Body {
         match self.project() {
             // A document in memory cannot fail.
             BodyKind::Document(document) => document.poll_frame(cx).map_err(|never| match never {}),
+            BodyKind::File(file) => file.poll_piece(cx),
             BodyKind::Turn(turn) => turn.poll_frame(cx),
             BodyKind::Pumped(turn) => turn.poll_frame(cx),
         }
@@ -132,6 +136,7 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Document(document) => document.is_end_stream(),
+            Self::File(file) => file.left() == 0,
             Self::Turn(_) | Self::Pumped(_) => false,
         }
     }
@@ -139,8 +144,16 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Document(document) => document.size_hint(),
+            Self::File(file) => SizeHint::with_exact(file.left()),
             Self::Turn(_) | Self::Pumped(_) => SizeHint::default(),
         }
+    }
+}
+
+impl Body {
+    /// So many bytes of a file.
+    pub fn file(file: tokio::fs::File, size: u64) -> Self {
+        Self::File(Box::new(FileBody::new(file, size)))
     }
 }
 

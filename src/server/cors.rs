@@ -3,8 +3,9 @@
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
-    ORIGIN, VARY,
+    HOST, ORIGIN, VARY,
 };
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};
 
 use super::body::Body;
@@ -47,6 +48,17 @@ pub fn apply(cors: &Cors, request: &HeaderMap, response: &mut Response<Body>) {
     }
     let exposed = marks.iter().chain(&cors.exposed).map(String::as_str).chain(["x-request-id", "retry-after"]);
     insert_list(headers, ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+}
+
+/// Whether the page of a request may send something that needs no preflight: a page of this gateway's own host, a
+/// listed one, or no page at all.
+pub fn permits(cors: &Cors, head: &Parts) -> bool {
+    let Some(origin) = head.headers.get(ORIGIN) else { return true };
+    let host = head.headers.get(HOST).map(HeaderValue::as_bytes);
+    let host = host.or_else(|| head.uri.authority().map(|authority| authority.as_str().as_bytes()));
+    let of_origin =
+        origin.as_bytes().windows(3).position(|window| window == b"://").map(|at| &origin.as_bytes()[at + 3..]);
+    allowed(cors, &head.headers).is_some() || (host.is_some() && host == of_origin)
 }
 
 /// What to answer as the allowed origin.

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
-use super::{cors, facts, health, kept, open, owner, refuse, request};
+use super::{attachments, cors, facts, health, inspect, kept, open, owner, refuse, request};
 use crate::config::plan::{Model, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -38,6 +38,14 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
         response
     } else if let Some((mount, below)) = gateway.facts(head.uri.path()) {
         let mut response = facts::reply(&gateway, mount, below, &head, record).await;
+        cors::apply(&mount.cors, &head.headers, &mut response);
+        response
+    } else if let Some((mount, below)) = gateway.inspect(head.uri.path()) {
+        let mut response = inspect::reply(&gateway, mount, below, &head, record);
+        cors::apply(&mount.cors, &head.headers, &mut response);
+        response
+    } else if let Some((uploads, mount, below)) = gateway.attachments(head.uri.path()) {
+        let mut response = attachments::reply(&gateway, uploads, (mount, below), &head, body, record).await;
         cors::apply(&mount.cors, &head.headers, &mut response);
         response
     } else if let Some((route, below)) = gateway.route_above(head.uri.path()) {
@@ -78,7 +86,10 @@ async fn on_path(
     };
     let error = match &route.memory {
         Some(memory) => match kept::read(gateway, route, below, head, body).await {
-            Ok((owner, ask)) => return kept::reply(gateway, route, memory, &owner, ask, record, pace).await,
+            Ok((owner, ask)) => {
+                let files = gateway.files(head);
+                return kept::reply(gateway, route, (memory, &owner, &*files), ask, record, pace).await;
+            }
             Err(error) => error,
         },
         None => match read(gateway, route, head, body).await {
@@ -100,7 +111,7 @@ async fn on_path(
 pub struct Asked {
     pub chat: ChatRequest,
     pub model: Arc<Model>,
-    /// Whose request it is; a route without layers does not ask.
+    /// Whose request it is; a route without layers and a workspace does not ask.
     pub owner: Option<Owner>,
 }
 
@@ -110,7 +121,7 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
     }
     request::check_media(&head.headers)?;
     let header = gateway.plan.owner.as_deref();
-    let owner = if route.layers.is_empty() { None } else { Some(owner::of(header, &head.headers)?) };
+    let owner = if route.needs_owner() { Some(owner::of(header, &head.headers)?) } else { None };
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let query = head.uri.query().unwrap_or_default();

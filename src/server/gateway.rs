@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use super::inspect;
 use super::stop::Stop;
-use crate::config::plan::{FactsMount, Plan, Route};
+use crate::config::plan::{Attachments, FactsMount, InspectMount, Plan, Route};
 use crate::store::{Sqlite, Store};
-use crate::threads::Threads;
+use crate::threads::{Files, NoFiles, Threads};
+use crate::tools::mcp::Servers;
 use crate::turn::{Means, Turns};
+use crate::uploads::{Found, Sweeping, Uploads};
 use crate::upstream::Upstreams;
 
 /// The plan, made ready to serve.
@@ -16,7 +19,11 @@ pub struct Gateway {
     pub plan: Plan,
     pub stop: Stop,
     pub store: Arc<dyn Store>,
+    pub servers: Arc<Servers>,
     pub threads: Arc<Threads>,
+    /// The files of users, if they may send any.
+    pub uploads: Option<Arc<Uploads>>,
+    _sweeping: Option<Sweeping>,
     routes: HashMap<String, Arc<Route>>,
 }
 
@@ -25,9 +32,23 @@ impl Gateway {
         let routes = plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect();
         let upstreams = Arc::new(Upstreams::new(&plan)?);
         let store = open_store(&plan)?;
+        let servers = Arc::new(Servers::default());
+        servers.apply(&plan.mcp);
         let turns = Turns::new(plan.server.max_turns);
-        let means = Means { store: Arc::clone(&store), upstreams, stop: stop.clone() };
-        Ok(Self { plan, stop, store, threads: Arc::new(Threads::new(means, turns)), routes })
+        let means = Means { store: Arc::clone(&store), upstreams, stop: stop.clone(), servers: Arc::clone(&servers) };
+        let threads = Arc::new(Threads::new(means, turns));
+        let open = |settings| Uploads::open(settings, plan.store.as_ref(), Arc::clone(&store));
+        let uploads = plan.attachments.clone().map(open).transpose()?;
+        let _sweeping = uploads.as_ref().map(Uploads::sweeping);
+        Ok(Self { plan, stop, store, servers, threads, uploads, _sweeping, routes })
+    }
+
+    /// The uploaded files, as the page of this request finds them.
+    pub fn files(&self, head: &http::request::Parts) -> Box<dyn Files> {
+        match &self.uploads {
+            Some(uploads) => Box::new(Found { base: uploads.base(head), uploads: Arc::clone(uploads) }),
+            None => Box::new(NoFiles),
+        }
     }
 
     /// The route of exactly this path.
@@ -53,9 +74,25 @@ impl Gateway {
     /// Where facts are, if this path is theirs, and the part of it below their list.
     pub fn facts<'a>(&self, path: &'a str) -> Option<(&FactsMount, &'a str)> {
         let mount = self.plan.facts.as_ref()?;
-        let below = path.strip_prefix(&mount.path)?;
-        (below.is_empty() || below.starts_with('/')).then_some((mount, below))
+        Some((mount, below(path, &mount.path)?))
     }
+
+    /// Where tools and MCP servers are shown, if this path is theirs, and the part of it below.
+    pub fn inspect<'a>(&self, path: &'a str) -> Option<(&InspectMount, &'a str)> {
+        let mount = self.plan.inspect.as_ref()?;
+        let below = path.strip_prefix(&mount.path)?;
+        inspect::is_at(below).then_some((mount, below))
+    }
+
+    /// Where files are, if this path is theirs, and the part of it below their mount.
+    pub fn attachments<'a>(&self, path: &'a str) -> Option<(&Uploads, &Attachments, &'a str)> {
+        let (uploads, mount) = (self.uploads.as_ref()?, self.plan.attachments.as_ref()?);
+        Some((uploads, mount, below(path, &mount.path)?))
+    }
+}
+
+fn below<'a>(path: &'a str, mount: &str) -> Option<&'a str> {
+    path.strip_prefix(mount).filter(|below| below.is_empty() || below.starts_with('/'))
 }
 
 fn open_store(plan: &Plan) -> io::Result<Arc<dyn Store>> {
@@ -65,7 +102,7 @@ fn open_store(plan: &Plan) -> io::Result<Arc<dyn Store>> {
         }
         None => {
             let keeps = |route: &Arc<Route>| !route.layers.is_empty() || route.memory.is_some();
-            if plan.facts.is_some() || plan.routes.iter().any(keeps) {
+            if plan.facts.is_some() || plan.attachments.is_some() || plan.routes.iter().any(keeps) {
                 tracing::warn!("there is no [store]: what is saved is gone when the gateway stops");
             }
             Sqlite::in_memory().map_err(io::Error::other)

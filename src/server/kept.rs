@@ -19,7 +19,7 @@ use super::{owner, refuse, request};
 use crate::config::plan::{Memory, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
-use crate::threads::{Asker, Reply, ThreadError};
+use crate::threads::{Asker, Files, Reply, ThreadError};
 
 /// The methods that a dialect may have a use for. Which of them a path has, it says itself.
 pub const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -51,13 +51,13 @@ pub async fn read(
 pub async fn reply(
     gateway: &Gateway,
     route: &Arc<Route>,
-    memory: &Memory,
-    owner: &Owner,
+    (memory, owner, files): (&Memory, &Owner, &dyn Files),
     ask: Ask,
     mut record: Record,
     pace: Pace,
 ) -> Response<Body> {
-    let (source, chat, context) = match gateway.threads.ask(Asker { owner, route, memory }, ask).await {
+    let asker = Asker { owner, route, memory, files };
+    let (source, chat, context) = match gateway.threads.ask(asker, ask).await {
         Ok(Reply::Turn(follower, wire)) => {
             let (chat, context) = follower.opening();
             (Source::Kept(follower), ChatRequest { wire, ..chat }, context)

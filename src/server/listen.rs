@@ -116,6 +116,7 @@ impl Listening {
         }
         stopper.advance(Phase::Now);
         gateway.threads.turns().close(LAST_WRITES).await;
+        gateway.servers.close().await;
     }
 }
 
@@ -159,7 +160,7 @@ mod tests {
 
     use super::*;
     use crate::store::{Direction, Owner, PageQuery, Write};
-    use crate::tools::Toolbox;
+    use crate::tools::{Scope, Toolbox};
     use crate::turn::{Beside, Kept, Leaving, Parts};
 
     const THREAD: &str = "thr";
@@ -190,6 +191,7 @@ mod tests {
             model: Arc::clone(&gateway.plan.models["m"]),
             max_steps: 1,
             page_calls: false,
+            scope: Scope::default(),
             timeout: LONG,
             upstreams: Arc::clone(&gateway.threads.means().upstreams),
             stop: gateway.stop.clone(),

@@ -1,12 +1,15 @@
 //! The running gateway: listener, connections, routing, requests in and replies out.
 
+mod attachments;
 mod body;
 mod connection;
 mod cors;
 mod exchange;
 mod facts;
+mod file;
 mod gateway;
 mod health;
+mod inspect;
 mod io;
 mod kept;
 mod listen;

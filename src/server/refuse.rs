@@ -35,6 +35,9 @@ pub fn on_route(route: &Route, refusal: &Refusal<'_>) -> Response<Body> {
 
 /// An answer that a dialect has written.
 pub fn given(answer: Document) -> Response<Body> {
+    if answer.status == StatusCode::NO_CONTENT.as_u16() {
+        return empty(StatusCode::NO_CONTENT);
+    }
     document(answer.status, answer.content_type, answer.body.into())
 }
 

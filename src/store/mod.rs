@@ -3,6 +3,7 @@
 //! Every method asks whose rows are meant, and what belongs to somebody else is as unknown as what does not exist. A
 //! write that has been answered has reached the disk.
 
+mod content;
 mod error;
 mod owner;
 mod rows;
@@ -11,11 +12,12 @@ mod sqlite;
 use std::fmt;
 use std::pin::Pin;
 
+use chatwire_protocols::event::Text;
 pub use chatwire_protocols::items::{Attachment, Item, Thread, ThreadStatus};
 pub use chatwire_protocols::operation::{ModelUsage, Summary};
 pub use error::StoreError;
 pub use owner::{NoOwner, Owner};
-pub use rows::{Direction, Fact, FactStatus, Page, PageQuery, Sequence, UsageRow, Write};
+pub use rows::{Direction, Fact, FactStatus, Page, PageQuery, Room, Sequence, UsageRow, Write};
 pub use sqlite::Sqlite;
 
 /// An answer of a store. A write goes on when its answer is no longer waited for.
@@ -50,7 +52,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// A page of the threads, by when they were made.
     fn threads(&self, owner: &Owner, query: PageQuery) -> Pending<Page<Thread>>;
 
-    /// Deletes a thread with all its items. False if there was none.
+    /// Deletes a thread with all its items; its files belong to no thread then. False if there was none.
     fn delete_thread(&self, owner: &Owner, id: &str) -> Pending<bool>;
 
     /// An item and its place.
@@ -60,13 +62,30 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn items(&self, owner: &Owner, thread: &str, query: PageQuery, hidden: bool) -> Pending<Page<Item>>;
 
     /// Announces a file, or changes what is known of it.
+    ///
+    /// Fails with [`StoreError::Exists`] if its id is somebody else's.
     fn put_attachment(&self, owner: &Owner, attachment: Attachment) -> Pending<()>;
+
+    /// Announces a file if there is room for it.
+    ///
+    /// Fails with [`StoreError::TooMany`], or [`StoreError::Exists`] if its id is taken.
+    fn add_attachment(&self, owner: &Owner, attachment: Attachment, room: Room) -> Pending<()>;
+
+    /// Says that so many bytes of a file have come. False if it is not announced, or they were there before.
+    fn finish_attachment(&self, owner: &Owner, id: &str, size: u64) -> Pending<bool>;
 
     /// What is known of a file.
     fn attachment(&self, owner: &Owner, id: &str) -> Pending<Option<Attachment>>;
 
+    /// Whose a file is: for signed addresses, which name no user. Never tells an owner about another one's file.
+    fn attachment_owner(&self, id: &str) -> Pending<Option<Owner>>;
+
     /// Forgets a file. False if there was none.
     fn delete_attachment(&self, owner: &Owner, id: &str) -> Pending<bool>;
+
+    /// Forgets the files of all owners that were announced before this time and belong to no thread: at most `limit`,
+    /// the oldest first. Gives their ids.
+    fn forget_attachments(&self, before: u64, limit: u32) -> Pending<Vec<Text>>;
 
     /// Counts a model call. One that has been counted is not counted again.
     fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()>;

@@ -115,6 +115,20 @@ pub struct Page<T> {
     pub more: bool,
 }
 
+/// How many bytes the files may have together. Each counts for [`Room::EACH`] more, so that empty ones have a bound too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Those of one owner.
+    pub owner: u64,
+    /// Those of all.
+    pub all: u64,
+}
+
+impl Room {
+    /// What a file counts for beside its bytes.
+    pub const EACH: u64 = 1024;
+}
+
 /// What one model call cost in tokens. `None` is "not reported".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageRow {

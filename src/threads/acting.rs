@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::event::Data;
-use chatwire_protocols::items::{Widget, data};
 use chatwire_protocols::operation::Act;
 use serde_json::{Map, Value};
 
 use super::error::invalid;
 use super::{Asker, ThreadError, Threads, new_id};
 use crate::config::plan::{ActionPlan, ActionTool, ToolPlan};
-use crate::tools::{Heard, Running, Said, ToolInput, ToolOutput};
+use crate::tools::{Heard, Running, Said, Scope, ToolInput, ToolOutput};
 use crate::turn::apply_layers;
 
 /// Most data that a tool may give in an action; more is left out.
@@ -34,7 +33,13 @@ impl Default for Ran {
 
 impl Threads {
     /// Runs the tool of an action with what came with it as its arguments: untrusted, so they must fit its schema.
-    pub(super) async fn run_action(&self, asker: Asker<'_>, plan: &ActionPlan, act: &Act) -> Result<Ran, ThreadError> {
+    pub(super) async fn run_action(
+        &self,
+        asker: Asker<'_>,
+        thread: &str,
+        plan: &ActionPlan,
+        act: &Act,
+    ) -> Result<Ran, ThreadError> {
         let tool = self.action_tool(asker, &plan.tool).await?;
         let arguments = match &act.payload {
             Value::Null => Value::Object(Map::new()),
@@ -43,7 +48,8 @@ impl Threads {
         };
         tool.arguments.check(&arguments).map_err(|why| invalid("payload", why))?;
         let mut running = Running::default();
-        running.start(tool, ToolInput { call: new_id("act"), arguments });
+        let scope = Scope { owner: Some(asker.owner.clone()), thread: Some(thread.into()) };
+        running.start(tool, ToolInput { call: new_id("act"), arguments, scope: Arc::new(scope) });
         let mut data = Vec::new();
         loop {
             match std::future::poll_fn(|cx| running.poll_next(cx)).await.1 {
@@ -63,38 +69,5 @@ impl Threads {
         let tools = apply_layers(&self.means, asker.route, Some(asker.owner), &mut nothing).await;
         let found = tools.into_iter().find(|tool| tool.name == *name);
         found.ok_or_else(|| invalid("action", "cannot be run now"))
-    }
-}
-
-/// The widget that some data holds.
-pub fn widget(data: &Data) -> Option<Widget> {
-    let root = data.value.get(data::WIDGET)?.clone();
-    let copy_text = data.value.get("copy_text").and_then(Value::as_str).map(str::to_owned);
-    Some(Widget { root: without_nulls(root), copy_text, name: data.name.clone() })
-}
-
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let members = members.into_iter().filter(|(_, member)| !member.is_null());
-            Value::Object(members.map(|(key, member)| (key, without_nulls(member))).collect())
-        }
-        Value::Array(values) => values.into_iter().map(without_nulls).collect(),
-        other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_widget_has_no_nulls() {
-        let value = json!({"widget": {"type": "Card", "id": null, "children": [{"a": null, "b": [null]}]}});
-        let data = Data { name: "w".into(), id: None, value, keep: true, ask: None };
-        let expected = json!({"type": "Card", "children": [{"b": [null]}]});
-        assert_eq!(widget(&data).unwrap().root, expected);
     }
 }

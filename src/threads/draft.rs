@@ -116,7 +116,7 @@ impl Draft {
         if kept.result.is_some() {
             return false;
         }
-        kept.answer(&ToolResult { call: call.into(), outcome, output, last: true, status: None });
+        kept.answer(&ToolResult { outcome, ..ToolResult::ok(call, output) });
         self.put(item);
         true
     }

@@ -3,6 +3,8 @@
 use chatwire_protocols::error::{CallerError, Failure, FailureKind};
 
 use crate::store::StoreError;
+use crate::uploads::UploadError;
+use crate::upstream::Unheard;
 
 /// Why a page does not get what it asks for.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -25,6 +27,21 @@ impl From<StoreError> for ThreadError {
                 Self::Failed(Failure::boxed(kind, format!("store: {error}")))
             }
         }
+    }
+}
+
+impl From<Unheard> for ThreadError {
+    fn from(unheard: Unheard) -> Self {
+        match unheard {
+            Unheard::Caller(error) => Self::Caller(error),
+            Unheard::Failure(failure) => Self::Failed(failure),
+        }
+    }
+}
+
+impl From<UploadError> for ThreadError {
+    fn from(error: UploadError) -> Self {
+        error.mistake().map_or_else(|| Self::Failed(Box::new(error.failure())), Self::Caller)
     }
 }
 

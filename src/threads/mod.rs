@@ -11,9 +11,9 @@ mod acting;
 mod begin;
 mod draft;
 mod error;
+mod files;
 mod listing;
 mod operations;
-mod services;
 mod sweep;
 mod title;
 mod turn;
@@ -30,7 +30,7 @@ use compact_str::format_compact;
 use uuid::Uuid;
 
 pub use error::ThreadError;
-pub use services::{Files, NoFiles, NoTranscriber, Serving, Transcriber};
+pub use files::{Files, NoFiles, Serving};
 
 use crate::config::plan::{Memory, Route};
 use crate::store::{Owner, Store};
@@ -40,8 +40,6 @@ use crate::turn::{Follower, Means, Turns};
 pub struct Threads {
     means: Means,
     turns: Turns,
-    files: Arc<dyn Files>,
-    transcriber: Arc<dyn Transcriber>,
     /// Held while a title is read and written: one that a user has set meanwhile stays.
     naming: tokio::sync::Mutex<()>,
 }
@@ -55,6 +53,8 @@ pub struct Asker<'a> {
     pub route: &'a Route,
     /// How it keeps conversations.
     pub memory: &'a Memory,
+    /// The uploaded files, as this page finds them.
+    pub files: &'a dyn Files,
 }
 
 /// What a page gets.
@@ -66,7 +66,7 @@ pub enum Reply {
     /// The reply to a turn in which no model is called: all of it is known.
     Said(Box<Said>),
     /// No turn.
-    Answer(Answer),
+    Answer(Box<Answer>),
 }
 
 /// A reply to a turn in which no model is called.
@@ -80,29 +80,9 @@ pub struct Said {
 }
 
 impl Threads {
-    /// Conversations in a store, without uploaded files and without dictation.
+    /// Conversations in a store.
     pub fn new(means: Means, turns: Turns) -> Self {
-        Self {
-            means,
-            turns,
-            files: Arc::new(NoFiles),
-            transcriber: Arc::new(NoTranscriber),
-            naming: tokio::sync::Mutex::new(()),
-        }
-    }
-
-    /// The same with uploaded files.
-    #[must_use]
-    pub fn with_files(mut self, files: Arc<dyn Files>) -> Self {
-        self.files = files;
-        self
-    }
-
-    /// The same with dictation.
-    #[must_use]
-    pub fn with_transcriber(mut self, transcriber: Arc<dyn Transcriber>) -> Self {
-        self.transcriber = transcriber;
-        self
+        Self { means, turns, naming: tokio::sync::Mutex::new(()) }
     }
 
     /// What all turns share.
@@ -126,7 +106,10 @@ impl Threads {
                 Some(follower) => Reply::Turn(follower, wire),
                 None => Reply::Idle(idle),
             }),
-            Ask::Operation(operation) => self.operate(asker, operation).await.map(Reply::Answer),
+            Ask::Operation(operation) => {
+                let answer = self.operate(asker, operation).await?;
+                Ok(Reply::Answer(Box::new(answer)))
+            }
         }
     }
 

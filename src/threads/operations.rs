@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::{CancelledBy, Text, ToolOutcome, output_text};
 use chatwire_protocols::items::{Body, Item, Thread};
 use chatwire_protocols::operation::{Act, Answer, List, Operation, Page};
@@ -39,18 +40,18 @@ impl Threads {
             Operation::Thread { thread } => {
                 let thread = self.find(owner, &thread).await?;
                 let list = List { oldest_first: true, ..List::default() };
-                let items = self.items(owner, &thread.id, &list).await?;
+                let items = self.items(asker, &thread.id, &list).await?;
                 Answer::Thread(thread, items)
             }
             Operation::Threads(list) => Answer::Threads(self.threads(owner, &list).await?),
             Operation::Items { thread, list } => {
                 self.find(owner, &thread).await?;
-                let items = self.items(owner, &thread, &list).await?;
+                let items = self.items(asker, &thread, &list).await?;
                 Answer::Items(thread, items)
             }
             Operation::Messages { thread, wire } => {
                 self.find(owner, &thread).await?;
-                Answer::Messages { items: self.whole(owner, &thread).await?, wire }
+                Answer::Messages { items: self.whole(asker, &thread).await?, wire }
             }
             Operation::Rename { thread, title } => self.rename(owner, &thread, &title).await?,
             Operation::Create { metadata } => {
@@ -74,7 +75,7 @@ impl Threads {
                 Answer::Usage(thread, usage)
             }
             Operation::Delete { thread } => {
-                let found = self.delete(owner, &thread).await?;
+                let found = self.delete(asker, &thread).await?;
                 Answer::Deleted { thread, found }
             }
             Operation::Feedback { thread, items, positive } => {
@@ -82,17 +83,17 @@ impl Threads {
                 Answer::Done(true)
             }
             Operation::CreateAttachment { name, size, media_type } => {
-                let (attachment, upload) = self.files.create(owner, name, size, media_type).await?;
+                let (attachment, upload) = asker.files.create(owner, name, size, media_type).await?;
                 Answer::Attachment(attachment, upload)
             }
             Operation::DeleteAttachment { attachment } => {
-                if !self.files.delete(owner, &attachment).await? {
+                if !asker.files.delete(owner, &attachment).await? {
                     return Err(no_attachment());
                 }
                 Answer::Done(true)
             }
             Operation::Transcribe { audio, media_type } => {
-                Answer::Transcript(self.transcriber.transcribe(audio, media_type).await?)
+                Answer::Transcript(self.transcribe(asker, &audio, &media_type).await?)
             }
             Operation::Act { thread, act } => {
                 let item = self.act(asker, &thread, &act).await?;
@@ -100,6 +101,13 @@ impl Threads {
             }
             Operation::Stop { thread } => Answer::Stopped(self.turns.stop(owner, &thread, CancelledBy::User).await),
         })
+    }
+
+    async fn transcribe(&self, asker: Asker<'_>, audio: &[u8], media_type: &str) -> Result<String, ThreadError> {
+        let Some(to) = &asker.route.transcription else {
+            return Err(CallerError::new(404, "no_dictation", "there is no dictation here").into());
+        };
+        Ok(self.means.upstreams.transcribe(to, audio, media_type).await?)
     }
 
     async fn find(&self, owner: &Owner, thread: &str) -> Result<Thread, ThreadError> {
@@ -117,26 +125,13 @@ impl Threads {
     }
 
     /// Deletes a thread, with the turn that runs in it and the files that its messages name.
-    async fn delete(&self, owner: &Owner, thread: &str) -> Result<bool, ThreadError> {
+    async fn delete(&self, asker: Asker<'_>, thread: &str) -> Result<bool, ThreadError> {
+        let owner = asker.owner;
         let _claim = self.stop_and_claim(owner, thread).await?;
-        self.remove(owner, thread).await
-    }
-
-    /// Deletes a claimed thread.
-    pub(super) async fn remove(&self, owner: &Owner, thread: &str) -> Result<bool, ThreadError> {
         let files = self.files_of(owner, thread).await?;
         let deleted = self.store().delete_thread(owner, thread).await?;
-        self.delete_files(owner, files).await;
+        delete_files(asker, files).await;
         Ok(deleted)
-    }
-
-    async fn delete_files(&self, owner: &Owner, files: Vec<Text>) {
-        for file in files {
-            // Their messages are gone whatever becomes of them; what is left over is swept later.
-            if let Err(error) = self.files.delete(owner, &file).await {
-                tracing::warn!(%error, "a file of a deleted thread was not deleted");
-            }
-        }
     }
 
     /// Empties a thread when its turn has come. What it has cost stays.
@@ -147,7 +142,7 @@ impl Threads {
         let files = self.files_of(asker.owner, thread).await?;
         let writes = vec![Write::Clear, Write::Touch { updated: now_ms() }];
         self.store().apply(asker.owner, thread, writes).await?;
-        self.delete_files(asker.owner, files).await;
+        delete_files(asker, files).await;
         Ok(())
     }
 
@@ -204,5 +199,14 @@ impl Threads {
         }
         self.store().apply(asker.owner, thread, draft.writes).await?;
         Ok(acted.item)
+    }
+}
+
+async fn delete_files(asker: Asker<'_>, files: Vec<Text>) {
+    for file in files {
+        // Their messages are gone whatever becomes of them; what is left over is swept later.
+        if let Err(error) = asker.files.delete(asker.owner, &file).await {
+            tracing::warn!(%error, "a file of a deleted thread was not deleted");
+        }
     }
 }

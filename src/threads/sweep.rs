@@ -61,7 +61,8 @@ impl Threads {
         let Some(_claim) = self.turns.claim(owner, thread, Duration::ZERO).await else { return Ok(false) };
         // It may have been used, or deleted, since it was found.
         match self.store().thread(owner, thread).await? {
-            Some((_, found)) if found.updated < before => self.remove(owner, thread).await,
+            // Its files belong to no thread then, and are swept as such.
+            Some((_, found)) if found.updated < before => Ok(self.store().delete_thread(owner, thread).await?),
             _ => Ok(false),
         }
     }

@@ -164,7 +164,7 @@ mod tests {
             ("Hi", Some("Hi")),
             ("  How\nare \t you?\u{0}  ", Some("How are you?")),
             (" \n ", None),
-            (long.as_str(), Some("word word word word word word word word word word word…")),
+            (long.as_str(), Some("word word word word word word word word word word word word…")),
         ];
         for (words, title) in cases {
             assert_eq!(of_message(words).as_deref(), title, "{words:?}");

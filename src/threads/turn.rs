@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::begin;
 use super::draft::{Draft, Next, Place};
 use super::error::{conflict, invalid, no_thread};
+use super::listing::show;
 use super::title::Naming;
 use super::{Asker, Reply, Said, ThreadError, Threads, new_id, now_ms, title};
 use crate::config::plan::Model;
@@ -284,7 +285,7 @@ impl Threads {
         draft: &mut Draft,
     ) -> ReplyContext {
         let mut added = std::mem::take(&mut draft.added);
-        added.iter_mut().for_each(|item| self.show(asker.owner, item));
+        added.iter_mut().for_each(|item| show(asker, item));
         let replaced = std::mem::take(&mut draft.replaced);
         let shown = std::mem::take(&mut draft.shown);
         ReplyContext {
@@ -309,7 +310,7 @@ impl Threads {
             if size > room {
                 break;
             }
-            if let Some(file) = self.files.bytes(asker.owner, attachment).await {
+            if let Some(file) = asker.files.bytes(asker.owner, attachment).await {
                 room -= size;
                 pasted.insert(attachment.id.clone(), file);
             }

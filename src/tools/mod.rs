@@ -1,13 +1,16 @@
 //! Tools: who runs a call, and the running of those that are the gateway's.
 
 mod arguments;
+pub mod fence;
 pub mod http;
+pub mod mcp;
 mod net;
 mod output;
 mod running;
 mod says;
 pub mod weather;
 mod widget;
+pub mod workspace;
 mod write;
 
 use std::fmt;
@@ -15,17 +18,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chatwire_protocols::chat::ToolSpec;
-use chatwire_protocols::event::{Text, ToolOutcome};
+use chatwire_protocols::event::{File, Text, ToolOutcome};
 use serde_json::Value;
 
 pub use arguments::{Arguments, SchemaError};
 pub use net::Net;
+pub use output::floor;
 pub use running::{Heard, Running};
 pub use says::{Said, Speaker};
 pub use widget::WidgetTemplate;
 pub use write::Writer;
 
+use crate::config::Words;
 use crate::config::plan::{ToolKind, ToolPlan};
+use crate::store::Owner;
 
 /// Code that is a tool.
 pub trait Tool: fmt::Debug + Send + Sync {
@@ -33,6 +39,11 @@ pub trait Tool: fmt::Debug + Send + Sync {
     /// speaker. The future is dropped when the turn or the tool's time ends before it, and a panic in it is an error
     /// result.
     fn run(&self, input: ToolInput, speaker: Speaker) -> ToolFuture;
+
+    /// True if its output comes in pieces.
+    fn streams(&self) -> bool {
+        false
+    }
 }
 
 /// A running call.
@@ -45,6 +56,34 @@ pub struct ToolInput {
     pub call: Text,
     /// An object for functions, a string for custom tools.
     pub arguments: Value,
+    /// Whose conversation the call is of.
+    pub scope: Arc<Scope>,
+}
+
+/// Whose conversation a turn is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The user; nothing if the route asks for none.
+    pub owner: Option<Owner>,
+    /// The id of the conversation, if it has one.
+    pub thread: Option<Text>,
+}
+
+/// Whether a tool's calls run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Permission {
+    /// They run.
+    #[default]
+    Allow,
+    /// Those run that a person allows one by one.
+    Ask,
+    /// None runs.
+    Deny,
+}
+
+impl Words for Permission {
+    const WHAT: &'static str = "permission";
+    const WORDS: &'static [(&'static str, Self)] = &[("allow", Self::Allow), ("ask", Self::Ask), ("deny", Self::Deny)];
 }
 
 /// What comes out of a tool.
@@ -54,12 +93,14 @@ pub struct ToolOutput {
     pub outcome: ToolOutcome,
     /// What came out; a text for people where it did not go well.
     pub output: Value,
+    /// Images and files beside it, for models that can see them.
+    pub files: Vec<File>,
 }
 
 impl ToolOutput {
     /// It went well.
     pub const fn ok(output: Value) -> Self {
-        Self { outcome: ToolOutcome::Ok, output }
+        Self { outcome: ToolOutcome::Ok, output, files: Vec::new() }
     }
 
     /// It did not go well; `why` is for the model and the page.
@@ -69,7 +110,7 @@ impl ToolOutput {
 
     /// It did not run, or not to its end.
     pub fn refused(outcome: ToolOutcome, why: impl Into<String>) -> Self {
-        Self { outcome, output: Value::String(why.into()) }
+        Self { outcome, output: Value::String(why.into()), files: Vec::new() }
     }
 }
 
@@ -78,6 +119,7 @@ impl ToolOutput {
 pub struct Toolbox {
     gateway: Vec<Arc<ToolPlan>>,
     page: Vec<(Text, Option<Arc<ToolPlan>>)>,
+    asks: bool,
 }
 
 /// Who runs a tool.
@@ -87,6 +129,8 @@ pub enum Runner {
     Gateway(Arc<ToolPlan>),
     /// The page. What the operator says of the tool, if it is not the page's own.
     Page(Option<Arc<ToolPlan>>),
+    /// Nobody may: why, in words for the model.
+    Denied(&'static str),
     /// Nobody has such a tool.
     Nobody,
 }
@@ -105,20 +149,38 @@ impl Toolbox {
                 ToolKind::Fixed(_) | ToolKind::Write(_) | ToolKind::Code(_) => gateway.push(Arc::clone(tool)),
             }
         }
-        Self { gateway, page }
+        Self { gateway, page, asks: false }
+    }
+
+    /// Says whether the page can ask a person to allow a call.
+    #[must_use]
+    pub fn asking(mut self, asks: bool) -> Self {
+        self.asks = asks;
+        self
     }
 
     /// Who runs the tool of this name.
     pub fn runner(&self, name: &str) -> Runner {
         if let Some(tool) = self.gateway.iter().find(|tool| tool.name == name) {
-            return Runner::Gateway(Arc::clone(tool));
+            return match tool.permission {
+                Permission::Allow => Runner::Gateway(Arc::clone(tool)),
+                Permission::Ask if self.asks => Runner::Gateway(Arc::clone(tool)),
+                Permission::Ask => Runner::Denied(CANNOT_ASK),
+                Permission::Deny => Runner::Denied(NOT_ALLOWED),
+            };
         }
         match self.page.iter().find(|(tool, _)| tool == name) {
+            Some((_, Some(plan))) if plan.permission == Permission::Deny => Runner::Denied(NOT_ALLOWED),
             Some((_, plan)) => Runner::Page(plan.clone()),
             None => Runner::Nobody,
         }
     }
 }
+
+const NOT_ALLOWED: &str = "This tool is not allowed here. Nothing was run.";
+
+const CANNOT_ASK: &str =
+    "A person must allow each call of this tool, and nobody can be asked on this page. Nothing was run.";
 
 fn spec(tool: &ToolPlan) -> ToolSpec {
     ToolSpec {
@@ -155,5 +217,24 @@ mod tests {
         assert!(matches!(toolbox.runner("mine"), Runner::Page(None)));
         assert!(matches!(toolbox.runner("client"), Runner::Page(Some(_))));
         assert!(matches!(toolbox.runner("other"), Runner::Nobody));
+    }
+
+    #[test]
+    fn nobody_runs_what_is_not_allowed_or_cannot_be_asked_about() {
+        use Permission::{Allow, Ask, Deny};
+        let plan = |permission, kind| Arc::new(ToolPlan { permission, ..ToolPlan::new("f", kind) });
+        let fixed = || ToolKind::Fixed(json!(1));
+        for (permission, kind, asks, runs) in [
+            (Allow, fixed(), false, true),
+            (Ask, fixed(), true, true),
+            (Ask, fixed(), false, false),
+            (Deny, fixed(), true, false),
+            (Allow, ToolKind::Page, false, true),
+            (Deny, ToolKind::Page, true, false),
+        ] {
+            let toolbox = Toolbox::new(&[plan(permission, kind.clone())], &mut Vec::new()).asking(asks);
+            let denied = matches!(toolbox.runner("f"), Runner::Denied(_));
+            assert_eq!(!denied, runs, "{permission:?} {kind:?} {asks}");
+        }
     }
 }

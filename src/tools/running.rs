@@ -174,7 +174,7 @@ impl Card {
         let filling = Filling { arguments: &self.arguments, result, streaming };
         match self.tool.widget.as_ref()?.render(&filling) {
             Ok(root) => {
-                let (name, value) = (self.tool.name.as_str().into(), filling.data(root));
+                let (name, value) = (self.tool.name.as_str().into(), filling.data(&root));
                 let data = Data { name, id: Some(call.clone()), value, keep: true, ask: None };
                 Some(Said::Data(Box::new(data)))
             }
@@ -241,7 +241,7 @@ mod tests {
     }
 
     fn input(call: &str) -> ToolInput {
-        ToolInput { call: call.into(), arguments: json!({}) }
+        ToolInput { call: call.into(), arguments: json!({}), scope: Arc::default() }
     }
 
     /// All that the calls give.

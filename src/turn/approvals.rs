@@ -37,6 +37,11 @@ impl Machine {
                         }
                     }
                     (Runner::Page(_), _) => self.round.wait(),
+                    // A page may say that anything was approved.
+                    (Runner::Denied(why), _) => {
+                        self.order.expect_result(&call.id);
+                        self.round.settle(&call.id, ToolOutput::refused(ToolOutcome::Denied, why));
+                    }
                     (Runner::Gateway(_) | Runner::Nobody, _) => {
                         self.order.expect_result(&call.id);
                         self.round.settle(&call.id, ToolOutput::error("This call cannot be run."));
@@ -60,7 +65,7 @@ impl Machine {
             name: name_of(&self.chat.messages, &result.call),
             outcome: result.outcome,
             output: result.output.clone(),
-            files: Vec::new(),
+            files: result.files.clone(),
             runs: Runs::Gateway,
         });
         self.chat.messages.insert(at + 1, Message::new(Role::Tool, vec![part]));

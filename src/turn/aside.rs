@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{Failure, FailureKind};
-use chatwire_protocols::event::{BlockKind, Event, Text};
+use chatwire_protocols::event::{BlockId, BlockKind, Event, Text};
 
 use super::driver::{Driver, Parts};
 use crate::config::plan::Model;
 use crate::server::Stop;
-use crate::tools::Toolbox;
+use crate::tools::{Scope, Toolbox, floor};
 use crate::upstream::Upstreams;
 
 /// A model that is asked beside a turn. Dropping it drops the call.
@@ -18,7 +18,7 @@ pub struct Aside {
     driver: Driver,
     events: Vec<Event>,
     /// The block whose text is wanted: thoughts are not.
-    text: Option<chatwire_protocols::event::BlockId>,
+    text: Option<BlockId>,
 }
 
 impl Aside {
@@ -28,6 +28,7 @@ impl Aside {
             turn: "aside".into(),
             chat,
             toolbox: Toolbox::default(),
+            scope: Scope::default(),
             model,
             max_steps: 1,
             page_calls: false,
@@ -73,8 +74,7 @@ impl Aside {
         while let Some(pieces) = self.next().await? {
             pieces.iter().for_each(|piece| text.push_str(piece));
             if text.len() > most {
-                let end = text.floor_char_boundary(most);
-                text.truncate(end);
+                text.truncate(floor(&text, most));
                 break;
             }
         }

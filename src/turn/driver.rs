@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::machine::{Action, Input, Machine};
 use crate::config::plan::Model;
 use crate::server::Stop;
-use crate::tools::{Heard, Running, Toolbox};
+use crate::tools::{Heard, Running, Scope, Toolbox};
 use crate::upstream::{Alarm, Call, Upstreams};
 
 /// Most events that one poll gathers: what is ready goes out together, but never without a bound.
@@ -34,6 +34,8 @@ pub struct Parts {
     pub chat: ChatRequest,
     /// The tools.
     pub toolbox: Toolbox,
+    /// Whose conversation it is of.
+    pub scope: Scope,
     /// The model.
     pub model: Arc<Model>,
     /// Most model calls.
@@ -58,6 +60,7 @@ pub struct Driver {
     /// The target that answered last; the next step begins with it.
     target: usize,
     tools: Running,
+    scope: Arc<Scope>,
     scratch: Vec<Event>,
     deadline: Alarm,
     stop: Stop,
@@ -80,6 +83,7 @@ impl Driver {
             upstreams: parts.upstreams,
             call: None,
             target: 0,
+            scope: Arc::new(parts.scope),
             scratch: Vec::new(),
             deadline: Alarm::new(Instant::now() + parts.timeout),
             stopped: Box::pin(async move { stopped.turns_must_end().await }),
@@ -211,7 +215,10 @@ impl Driver {
             }
             Action::Run(runs) => {
                 self.call = None;
-                runs.into_iter().for_each(|run| self.tools.start(run.tool, run.input));
+                for mut run in runs {
+                    run.input.scope = Arc::clone(&self.scope);
+                    self.tools.start(run.tool, run.input);
+                }
             }
             Action::End => {
                 self.call = None;

@@ -186,7 +186,7 @@ impl Machine {
             return Runs::Provider;
         }
         match self.toolbox.runner(call.label()) {
-            Runner::Gateway(_) => Runs::Gateway,
+            Runner::Gateway(_) | Runner::Denied(_) => Runs::Gateway,
             Runner::Page(_) => Runs::Page,
             // Calls of a provider's own vocabulary (a local shell) are no tools that anybody offered.
             Runner::Nobody if matches!(call.kind, ToolKind::Other(_)) => Runs::Page,

@@ -12,7 +12,8 @@ use crate::config::plan::{Model, Route, ToolPlan};
 use crate::layers::Prepared;
 use crate::server::Stop;
 use crate::store::{Owner, Store};
-use crate::tools::Toolbox;
+use crate::tools::mcp::Servers;
+use crate::tools::{Scope, Toolbox};
 use crate::upstream::Upstreams;
 
 /// What all turns share.
@@ -24,6 +25,8 @@ pub struct Means {
     pub upstreams: Arc<Upstreams>,
     /// Says when the gateway stops.
     pub stop: Stop,
+    /// The MCP servers.
+    pub servers: Arc<Servers>,
 }
 
 /// The model that the page names, or the route's own.
@@ -56,11 +59,13 @@ pub async fn parts(
 ) -> Parts {
     complete(&mut chat, route, &model);
     let tools = apply_layers(means, route, owner, &mut chat).await;
-    let toolbox = Toolbox::new(&tools, &mut chat.tools);
+    let toolbox = Toolbox::new(&tools, &mut chat.tools).asking(route.frontend.asks_approval(&chat));
+    let scope = Scope { owner: owner.cloned(), thread: chat.thread.clone() };
     Parts {
         turn,
         chat,
         toolbox,
+        scope,
         model,
         max_steps: route.max_steps,
         page_calls: false,
@@ -78,6 +83,9 @@ pub async fn apply_layers(
     chat: &mut ChatRequest,
 ) -> Vec<Arc<ToolPlan>> {
     let mut tools = route.tools.clone();
+    if !route.mcp.is_empty() {
+        means.servers.add(&route.mcp, &mut tools).await;
+    }
     if let Some(owner) = owner {
         let mut prepared = Prepared { owner, store: &means.store, chat, tools: &mut tools };
         for layer in &route.layers {

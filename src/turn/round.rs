@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use chatwire_protocols::event::{Event, StepEnd, Text, ToolAwait, ToolResult, Wants};
+use chatwire_protocols::event::{Event, StepEnd, Text, ToolAwait, ToolOutcome, ToolResult, Wants};
 use compact_str::format_compact;
 use serde_json::Value;
 
 use crate::config::plan::{ToolKind, ToolPlan};
-use crate::tools::{Runner, ToolInput, ToolOutput};
+use crate::tools::{Permission, Runner, ToolInput, ToolOutput};
 
 /// A tool that must be run.
 #[derive(Clone, Debug)]
@@ -54,6 +54,10 @@ impl Round {
         self.called = true;
         let tool = match runner {
             Runner::Nobody => return self.refuse(call, &format!("There is no tool named `{name}`.")),
+            Runner::Denied(why) => {
+                self.settle(call, ToolOutput::refused(ToolOutcome::Denied, why));
+                return None;
+            }
             Runner::Gateway(tool) => Some(tool),
             Runner::Page(tool) => tool,
         };
@@ -65,7 +69,7 @@ impl Round {
         }
         match tool.filter(|tool| !matches!(tool.kind, ToolKind::Page)) {
             None => self.ask(call, Wants::Output, said),
-            Some(tool) if tool.approval => {
+            Some(tool) if tool.permission == Permission::Ask => {
                 self.ask(call, Wants::Approval(format_compact!("approval_{call}")), said);
             }
             Some(tool) => return Some(self.run(call, tool, arguments, said)),
@@ -76,7 +80,7 @@ impl Round {
     pub(super) fn run(&mut self, call: &Text, tool: Arc<ToolPlan>, arguments: Value, said: &mut Vec<Event>) -> ToolRun {
         self.slots.push_back(Slot { call: call.clone(), result: None });
         said.push(Event::ToolStart { call: call.clone() });
-        ToolRun { tool, input: ToolInput { call: call.clone(), arguments } }
+        ToolRun { tool, input: ToolInput { call: call.clone(), arguments, scope: Arc::default() } }
     }
 
     /// A result without a run.
@@ -104,8 +108,8 @@ impl Round {
     pub(super) fn take_results(&mut self, out: &mut Vec<Event>) {
         while self.slots.front().is_some_and(|slot| slot.result.is_some()) {
             let Some(Slot { call, result: Some(result) }) = self.slots.pop_front() else { return };
-            let ToolOutput { outcome, output } = result;
-            out.push(Event::ToolResult(Box::new(ToolResult { call, outcome, output, last: true, status: None })));
+            let ToolOutput { outcome, output, files } = result;
+            out.push(Event::ToolResult(Box::new(ToolResult { outcome, files, ..ToolResult::ok(call, output) })));
         }
     }
 

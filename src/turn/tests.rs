@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{Action, Input, Machine, ToolRun};
 use crate::config::plan::{ToolKind, ToolPlan};
-use crate::tools::{Arguments, Said, ToolOutput, Toolbox};
+use crate::tools::{Arguments, Permission, Said, ToolOutput, Toolbox};
 
 /// A machine with the tools `quick`, `slow` and `strict` of the gateway, `ask` that needs an approval, and `page` of
 /// the page.
@@ -27,7 +27,10 @@ struct Turn {
 
 fn plan(name: &str, approval: bool) -> Arc<ToolPlan> {
     let kind = ToolKind::Fixed(json!(name));
-    Arc::new(ToolPlan { approval, ..ToolPlan::new(name, kind) })
+    Arc::new(ToolPlan {
+        permission: if approval { Permission::Ask } else { Permission::Allow },
+        ..ToolPlan::new(name, kind)
+    })
 }
 
 impl Turn {
@@ -47,7 +50,7 @@ impl Turn {
         let mut strict = ToolPlan::new("strict", ToolKind::Fixed(json!(1)));
         strict.arguments = Arguments::new(json!({"type": "object", "required": ["x"]})).unwrap();
         let tools = [plan("quick", false), plan("slow", false), plan("ask", true), Arc::new(strict)];
-        let toolbox = Toolbox::new(&tools, &mut chat.tools);
+        let toolbox = Toolbox::new(&tools, &mut chat.tools).asking(true);
         chat.messages.extend(earlier);
         let machine = Machine::new("turn".into(), chat, toolbox, max_steps).with_page_calls(page_calls);
         let mut turn = Self { machine, events: Vec::new(), running: Vec::new(), calling: false };

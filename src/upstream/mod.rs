@@ -6,6 +6,7 @@ mod call;
 mod failure;
 mod replay;
 mod send;
+mod transcribe;
 
 use std::io;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use alarm::Alarm;
 pub use call::Call;
 pub use send::{KEPT, client};
+pub use transcribe::{MOST_AUDIO, Unheard};
 
 use crate::config::plan::{Plan, Source};
 use replay::Recordings;
@@ -36,9 +38,11 @@ impl Upstreams {
         let mut upstreams = Self { clients: Vec::new(), recordings: Vec::new() };
         let models =
             plan.models.values().chain(plan.routes.iter().flat_map(|route| route.models.values().chain(&route.model)));
-        for target in models.flat_map(|model| &model.targets) {
-            match &target.provider.source {
-                Source::Http(_) => upstreams.add_clients(target.provider.timeouts.connect)?,
+        let targets = models.flat_map(|model| &model.targets).map(|target| &target.provider);
+        let spoken = plan.routes.iter().filter_map(|route| Some(&route.transcription.as_ref()?.provider));
+        for provider in targets.chain(spoken) {
+            match &provider.source {
+                Source::Http(_) => upstreams.add_clients(provider.timeouts.connect)?,
                 Source::Replay { folder, .. } => upstreams.add_recordings(folder.as_ref())?,
             }
         }

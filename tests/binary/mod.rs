@@ -39,5 +39,6 @@ impl Drop for Gateway {
         for end in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{end}", self.store.display()));
         }
+        let _ = std::fs::remove_dir_all(format!("{}.files", self.store.display()));
     }
 }

@@ -47,9 +47,9 @@ async function postLines(sdk, { url, body, answers, lastMessage }) {
   return { messages: JSON.parse(JSON.stringify(messages)), error: shown.error };
 }
 
-const linesTurn = (sdk) => async ({ url, text, model, answers = {} }) => {
+const linesTurn = (sdk) => async ({ url, text, model, answers = {}, chat = 'chat-1' }) => {
   const question = message(text, { parts: [{ type: 'text', text }] });
-  const send = (messages, lastMessage) => postLines(sdk, { url, answers, lastMessage, body: { id: 'chat-1', messages, model } });
+  const send = (messages, lastMessage) => postLines(sdk, { url, answers, lastMessage, body: { id: chat, messages, model } });
   let { messages, error } = await send([question]);
   const calls = messages.at(-1)?.toolInvocations ?? [];
   const answered = calls.some((call) => call.toolName in answers) && calls.every((call) => call.state === 'result');
@@ -57,7 +57,7 @@ const linesTurn = (sdk) => async ({ url, text, model, answers = {} }) => {
     const last = sdk.fillMessageParts([messages.at(-1)])[0];
     ({ messages, error } = await send([question, last], last));
   }
-  return { ...showLines(messages), error, status: error ? 'error' : 'ready' };
+  return { ...showLines(messages), error, status: error ? 'error' : 'ready', held: messages };
 };
 
 // --- AI SDK 5, 6 and 7: the class behind useChat -----------------------------------------------------------------
@@ -90,14 +90,14 @@ function showParts(messages) {
   return shown;
 }
 
-const uiTurn = (sdk) => async ({ url, text, model, answers = {}, approve }) => {
+const uiTurn = (sdk) => async ({ url, text, model, answers = {}, approve, chat = 'chat-1' }) => {
   let ids = 0;
   let turns = 0;
   const state = new State([]);
   class Page extends sdk.AbstractChat {
     constructor() {
       super({
-        id: 'chat-1', state, transport: new sdk.DefaultChatTransport({ api: url, body: { model } }), generateId: () => `page-${++ids}`,
+        id: chat, state, transport: new sdk.DefaultChatTransport({ api: url, body: { model } }), generateId: () => `page-${++ids}`,
         onFinish: () => { turns += 1; },
         onToolCall: ({ toolCall }) => {
           if (!(toolCall.toolName in answers)) return;
@@ -123,7 +123,8 @@ const uiTurn = (sdk) => async ({ url, text, model, answers = {}, approve }) => {
     await idle();
   }
   const status = page.status;
-  return { ...showParts(JSON.parse(JSON.stringify(page.messages))), status, error: page.error ? String(page.error.message) : null };
+  const held = JSON.parse(JSON.stringify(page.messages));
+  return { ...showParts(held), status, error: page.error ? String(page.error.message) : null, held };
 };
 
 // --- assistant-ui: its two decoders, chosen by the reply's headers ------------------------------------------------

@@ -88,6 +88,37 @@ for (const scenario of scenarios) {
   rows.push(row);
 }
 
+// What a page holds behind a turn is what it gets when it loads the same chat.
+const known = ({ id, role, parts, content, reasoning, toolInvocations }) => ({
+  id: role === 'user' ? undefined : id, role, content, reasoning, toolInvocations,
+  // The stream's ids of reasoning are noted by AI SDK 6 and 7 only.
+  parts: parts.map((part) => (part.type === 'reasoning' ? { ...part, id: undefined } : part)),
+});
+const plain = (messages) => JSON.parse(JSON.stringify(messages.map(known)));
+const loads = ['text', 'reasoning', 'tool', 'parallel tools', 'page tool', 'approved', 'denied', 'sources', 'file'];
+for (const scenario of scenarios.filter(({ name }) => loads.includes(name))) {
+  const row = [`load: ${scenario.name}`];
+  for (const client of clients) {
+    if (['3', '4-floor', 'aui'].includes(client.id) || (scenario.needs && !client.can.includes(scenario.needs))) { row.push('·'); continue; }
+    const route = client.id === '4' ? '/memory' : /^[67]/.test(client.id) ? '/memory/v6' : '/memory/v5';
+    const chat = `${client.id} / ${scenario.name}`;
+    try {
+      const shown = await client.turn({ url: base + route, text: scenario.say, model: 'responses', answers: scenario.answers, approve: scenario.approve, chat });
+      scenario.check(shown);
+      const reply = await fetch(`${base}${route}/${encodeURIComponent(chat)}/messages${client.id === '4' ? '?sdk=4' : ''}`);
+      const loaded = plain((await reply.json()).messages);
+      // The function behind useChat of AI SDK 4 knows nothing of the user's message.
+      assert.deepEqual(plain(shown.held), client.id === '4' ? loaded.slice(1) : loaded);
+      passed += 1;
+      row.push('1/1');
+    } catch (error) {
+      failures.push(`load: ${scenario.name}, client ${client.id}: ${error.message}`);
+      row.push('0/1');
+    }
+  }
+  rows.push(row);
+}
+
 const header = ['', ...clients.map((client) => client.id)];
 const widths = header.map((_, column) => Math.max(...[header, ...rows].map((row) => row[column].length)));
 for (const row of [header, ...rows]) console.log(row.map((cell, column) => cell.padEnd(widths[column])).join('  '));

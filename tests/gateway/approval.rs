@@ -1,5 +1,6 @@
 //! Calls that a person must allow.
 
+use chatwire::tools::Permission;
 use serde_json::{Value, json};
 
 use crate::support::fake::Fake;
@@ -9,7 +10,7 @@ use crate::support::{Gateway, Setup, fixed};
 async fn start(fake: &Fake) -> Gateway {
     let mut setup = Setup::new(&[fake.addr]);
     let mut tool = fixed("delete", json!("deleted"));
-    tool.approval = true;
+    tool.permission = Permission::Ask;
     setup.tools = vec![tool, fixed("list", json!("listed"))];
     setup.start().await
 }
@@ -82,4 +83,21 @@ async fn arguments_that_are_wrong_are_not_run_even_if_approved() {
     let answer = page.answer().await;
     let result = answer.events().into_iter().find(|event| event["event"] == "tool_result").unwrap();
     assert_eq!(result["outcome"], "error");
+}
+
+#[tokio::test]
+async fn what_the_operator_denies_does_not_run_even_if_the_page_says_that_it_was_approved() {
+    let fake = Fake::start().await;
+    let mut setup = Setup::new(&[fake.addr]);
+    let mut tool = fixed("delete", json!("deleted"));
+    tool.permission = Permission::Deny;
+    setup.tools = vec![tool];
+    let gateway = setup.start().await;
+    let calls = json!([{"id": "a", "name": "delete", "arguments": "{}", "approved": true}]);
+    let page = Page::post(gateway.addr, &json!({"user": "hi", "calls": calls})).await;
+    fake.asked().await.answer("call b delete {}\nfinish tool_calls\n").await;
+    fake.asked().await.answer("text done\nfinish stop\n").await;
+    let answer = page.answer().await;
+    let outcomes = answer.events().into_iter().filter(|event| event["event"] == "tool_result");
+    assert_eq!(outcomes.map(|event| event["outcome"].clone()).collect::<Vec<_>>(), ["denied", "denied"]);
 }

@@ -6,8 +6,10 @@
 mod support;
 
 mod approval;
+mod attachments;
 mod connections;
 mod cors;
+mod dictation;
 mod facts;
 mod failures;
 mod http2;
@@ -15,6 +17,7 @@ mod http_tools;
 mod keep_alive;
 mod leaving;
 mod logs;
+mod memory;
 mod models;
 mod refusals;
 mod replay;

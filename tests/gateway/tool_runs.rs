@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{ToolKind, ToolPlan};
-use chatwire::tools::{Arguments, Speaker, Tool, ToolFuture, ToolInput, ToolOutput};
+use chatwire::tools::{Arguments, Permission, Speaker, Tool, ToolFuture, ToolInput, ToolOutput};
 use chatwire_protocols::event::Data;
 use serde_json::{Value, json};
 
@@ -99,7 +99,7 @@ async fn a_page_is_not_asked_to_run_what_does_not_fit_the_operators_schema() {
 #[tokio::test]
 async fn nobody_is_asked_to_allow_what_could_not_run_and_a_page_cannot_change_what_was_allowed_into_it() {
     let mut asks = strict(fixed("asks", json!(1)));
-    asks.approval = true;
+    asks.permission = Permission::Ask;
     let (answer, _) = turn(asks.clone(), "c asks {}").await;
     assert!(!answer.names().contains(&"tool_await".to_owned()));
 

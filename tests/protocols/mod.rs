@@ -59,7 +59,7 @@ static CALLBACK: Protocol = Protocol {
     name: "callback-sse",
     aliases: &[],
     about: "A page's protocol without options",
-    frontend: Some(FrontendSpec { options: &[], make: frontend, keeps: Keeps::Never, page_calls: false }),
+    frontend: Some(FrontendSpec { options: &[], make: frontend, keeps: Keeps::Optional, page_calls: false }),
     upstream: None,
 };
 

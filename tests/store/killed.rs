@@ -4,14 +4,17 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chatwire::store::{Direction, PageQuery, Sqlite, Store as _};
+use chatwire::store::{Direction, PageQuery, Sqlite, Store as _, Write};
 
-use crate::{Folder, item, owner, thread};
+use crate::{Folder, item, make, owner};
 
 /// Tells a copy of this test where to write.
-const FILE: &str = "CHATWIRE_TEST_WRITES_TO";
+pub const FILE: &str = "CHATWIRE_TEST_WRITES_TO";
+
+/// How many kills are tried, if not [`KILLS`].
+const KNOB: &str = "CHATWIRE_TEST_KILLS";
 
 const KILLS: u64 = 20;
 
@@ -26,7 +29,7 @@ fn writer() {
     runtime.block_on(async {
         let store = std::sync::Arc::new(Sqlite::open(Path::new(&file)).unwrap());
         let me = owner("me");
-        store.put_thread(&me, thread("t")).await.unwrap();
+        make(&*store, &me, "t").await.unwrap();
         let stored = store.items(&me, "t", ALL, false).await.unwrap().rows.len() as u64;
         let tasks: Vec<_> = (0..4)
             .map(|task| {
@@ -34,7 +37,8 @@ fn writer() {
                 tokio::spawn(async move {
                     let mut number = (stored / 4).saturating_sub(10) * 4 + task;
                     loop {
-                        store.put_item(&me, "t", item(&number.to_string())).await.unwrap();
+                        let write = Write::Put(item(&number.to_string()));
+                        store.apply(&me, "t", vec![write]).await.unwrap();
                         let mut out = std::io::stdout().lock();
                         writeln!(out, "acknowledged {number}").and_then(|()| out.flush()).unwrap();
                         number += 4;
@@ -48,39 +52,54 @@ fn writer() {
     });
 }
 
-/// Starts the writer, reads what it says, kills it after a while, and reads what it had still said.
-fn run_and_kill(file: &Path, after: Duration) -> Vec<u64> {
+/// How many kills are tried.
+pub fn kills() -> u64 {
+    std::env::var(KNOB).ok().and_then(|number| number.parse().ok()).unwrap_or(KILLS)
+}
+
+/// When the kill of a round comes: spread over the first moments and beyond, differently each time the test is run.
+pub fn moment(round: u64) -> Duration {
+    let jitter = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
+    Duration::from_micros(round % 20 * 1500 + u64::from(jitter % 3000))
+}
+
+/// Starts a writer, reads what it says, kills it after a while, and reads what it had still said.
+pub fn run_and_kill(writer: &str, file: &Path, after: Duration) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "killed::writer", "--nocapture"])
+        .args(["--exact", writer, "--nocapture"])
         .env(FILE, file)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = Vec::new();
-    let mut since: Option<Instant> = None;
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+    let out = child.stdout.take().unwrap();
+    let (begun, first) = std::sync::mpsc::channel();
+    let reading = std::thread::spawn(move || {
+        let mut said = Vec::new();
         // The end of the last line may be missing.
-        let Ok(line) = line else { break };
-        said.extend(line.strip_prefix("acknowledged ").and_then(|number| number.parse::<u64>().ok()));
-        if since.get_or_insert_with(Instant::now).elapsed() >= after {
-            child.kill().unwrap();
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            if let Some(word) = line.strip_prefix("acknowledged ") {
+                said.push(word.to_owned());
+                let _ = begun.send(());
+            }
         }
-    }
+        said
+    });
+    // The time runs from its first word: before that it has only been started.
+    let _ = first.recv();
+    std::thread::sleep(after);
+    child.kill().unwrap();
     child.wait().unwrap();
-    said
+    reading.join().unwrap()
 }
 
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_kill_and_nothing_is_doubled() {
     let folder = Folder::new();
     let mut acknowledged = std::collections::BTreeSet::new();
-    for round in 0..KILLS {
-        // Spread over the first moments and beyond, differently each time the test is run.
-        let jitter = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
-        let after = Duration::from_micros(round * 1500 + u64::from(jitter % 3000));
-        let said = run_and_kill(&folder.file(), after);
+    for round in 0..kills() {
+        let said = run_and_kill("killed::writer", &folder.file(), moment(round));
         assert!(!said.is_empty(), "the writer has written");
-        acknowledged.extend(said);
+        acknowledged.extend(said.iter().map(|number| number.parse::<u64>().unwrap()));
         let store = Sqlite::open(&folder.file()).unwrap();
         let rows = store.items(&owner("me"), "t", ALL, false).await.unwrap().rows;
         let stored: std::collections::BTreeSet<u64> = rows.iter().map(|(_, item)| item.id.parse().unwrap()).collect();

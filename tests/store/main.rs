@@ -2,15 +2,19 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod bodies;
 mod file;
 mod killed;
+mod killed_uploads;
 mod suite;
+mod upgrade;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use chatwire::store::{Item, ItemKind, Owner, Thread};
-use serde_json::{Map, json};
+use chatwire::store::{Item, Owner, Pending, Store, Thread, ThreadStatus, Write};
+use chatwire_protocols::items::{Body, Note, Said, UserMessage};
+use serde_json::Map;
 
 /// A folder that goes when the test does.
 struct Folder(PathBuf);
@@ -40,9 +44,31 @@ fn owner(name: &str) -> Owner {
 }
 
 fn thread(id: &str) -> Thread {
-    Thread { id: id.to_owned(), title: None, metadata: Map::new(), created: 1, updated: 1 }
+    let (status, metadata) = (ThreadStatus::Active, Map::new());
+    Thread { id: id.to_owned(), title: None, status, metadata, created: 1, updated: 1 }
 }
 
 fn item(id: &str) -> Item {
-    Item { id: id.to_owned(), kind: ItemKind::Message, body: json!({"text": id}), created: 2 }
+    let content = vec![Said::Text { text: id.to_owned() }];
+    let body = Body::User(UserMessage { content, ..UserMessage::default() });
+    Item { id: id.into(), created: 2, hidden: false, origin: None, body }
+}
+
+fn note(id: &str) -> Item {
+    Item { hidden: true, body: Body::Note(Note { text: id.to_owned() }), ..item(id) }
+}
+
+/// Makes a thread.
+fn make(store: &dyn Store, owner: &Owner, id: &str) -> Pending<()> {
+    store.apply(owner, id, vec![Write::Thread(thread(id))])
+}
+
+/// Adds an item.
+fn add(store: &dyn Store, owner: &Owner, thread: &str, item: Item) -> Pending<()> {
+    store.apply(owner, thread, vec![Write::Add(item)])
+}
+
+/// The place of an item.
+async fn place(store: &dyn Store, owner: &Owner, thread: &str, id: &str) -> Option<u64> {
+    store.item(owner, thread, id).await.unwrap().map(|(place, _)| place)
 }

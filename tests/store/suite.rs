@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use chatwire::store::{
-    Direction, Fact, FactStatus, Item, ItemKind, MOST_FACTS, ModelUsage, Page, PageQuery, Sqlite, Store, StoreError,
-    UsageRow,
+    Attachment, Direction, Fact, FactStatus, Item, MOST_FACTS, ModelUsage, Page, PageQuery, Room, Sqlite, Store,
+    StoreError, Thread, ThreadStatus, UsageRow, Write,
 };
 use serde_json::json;
 
-use crate::{Folder, item, owner, thread};
+use crate::{Folder, add, bodies, item, make, note, owner, place, thread};
 
 /// Runs each test on every engine.
 macro_rules! engines {
@@ -40,6 +40,12 @@ engines! {
     a_page_stays_where_it_is_when_others_add_and_delete,
     hidden_items_do_not_count_in_a_page_without_them,
     every_kind_of_item_comes_back_as_it_was,
+    what_is_written_together_is_written_wholly_or_not_at_all,
+    what_comes_behind_an_item_is_removed_and_its_places_stay_taken,
+    what_users_think_of_items_needs_a_thread_and_goes_with_it,
+    a_file_is_announced_uploaded_attached_and_forgotten,
+    files_have_room_for_each_owner_and_for_all,
+    files_that_belong_to_no_thread_are_forgotten_in_time,
     usage_adds_up_by_model_and_counts_no_call_twice,
     parallel_appends_have_places_of_their_own,
 }
@@ -48,6 +54,13 @@ const ALL: PageQuery = PageQuery { after: None, limit: 100, direction: Direction
 
 fn fact(id: &str) -> Fact {
     Fact { id: id.to_owned(), text: format!("fact {id}"), status: FactStatus::Saved, created: 7 }
+}
+
+const ROOM: Room = Room { owner: 1 << 20, all: 1 << 20 };
+
+fn file(id: &str, size: u64) -> Attachment {
+    let (name, media_type) = (format!("{id}/../é.txt"), "text/plain".to_owned());
+    Attachment { id: id.into(), name, media_type, size, thread: None, uploaded: false, created: 7, preview: None }
 }
 
 async fn saved(store: &dyn Store, name: &str) -> Vec<String> {
@@ -103,8 +116,9 @@ async fn the_oldest_discarded_fact_makes_room_and_no_other(store: Arc<dyn Store>
 async fn what_belongs_to_somebody_else_is_unknown(store: Arc<dyn Store>) {
     let (me, other) = (owner("me"), owner("other"));
     store.add_fact(&me, fact("f")).await.unwrap();
-    store.put_thread(&me, thread("t")).await.unwrap();
-    store.append_item(&me, "t", item("i")).await.unwrap();
+    make(&*store, &me, "t").await.unwrap();
+    add(&*store, &me, "t", item("i")).await.unwrap();
+    store.put_attachment(&me, file("a", 9)).await.unwrap();
     store.add_usage(&me, UsageRow { turn: "t".into(), model: "m".into(), ..UsageRow::default() }).await.unwrap();
 
     assert_eq!(store.set_fact_status(&other, "f", FactStatus::Discarded).await, Ok(None));
@@ -112,42 +126,54 @@ async fn what_belongs_to_somebody_else_is_unknown(store: Arc<dyn Store>) {
     assert_eq!(store.thread(&other, "t").await, Ok(None));
     assert_eq!(store.threads(&other, ALL).await.unwrap().rows, []);
     assert_eq!(store.delete_thread(&other, "t").await, Ok(false));
-    assert_eq!(store.append_item(&other, "t", item("j")).await, Err(StoreError::NoThread));
-    assert_eq!(store.put_item(&other, "t", item("i")).await, Err(StoreError::NoThread));
+    assert_eq!(add(&*store, &other, "t", item("j")).await, Err(StoreError::NoThread));
+    assert_eq!(store.apply(&other, "t", vec![Write::Put(item("i"))]).await, Err(StoreError::NoThread));
     assert_eq!(store.item(&other, "t", "i").await, Ok(None));
     assert_eq!(store.items(&other, "t", ALL, true).await.unwrap().rows, []);
-    assert_eq!(store.delete_item(&other, "t", "i").await, Ok(false));
+    for write in [Write::Remove("i".into()), Write::RemoveAfter("h".into()), Write::Attach("a".into())] {
+        assert_eq!(store.apply(&other, "t", vec![write]).await, Ok(()), "nothing of theirs");
+    }
+    assert_eq!(store.attachment(&other, "a").await, Ok(None));
+    assert_eq!(store.finish_attachment(&other, "a", 1).await, Ok(false));
+    assert_eq!(store.delete_attachment(&other, "a").await, Ok(false));
+    assert_eq!(store.put_attachment(&other, file("a", 1)).await, Err(StoreError::Exists), "an id is one file's");
     assert_eq!(store.usage(&other, 0).await, Ok(vec![]));
 
     // The same ids are free for everybody, and nothing of the first owner has changed.
     store.add_fact(&other, fact("f")).await.unwrap();
-    store.put_thread(&other, thread("t")).await.unwrap();
+    make(&*store, &other, "t").await.unwrap();
     assert_eq!(store.items(&other, "t", ALL, true).await.unwrap().rows, []);
     assert_eq!(saved(&*store, "me").await, ["f"]);
     assert_eq!(store.items(&me, "t", ALL, true).await.unwrap().rows, [(1, item("i"))]);
+    assert_eq!(store.attachment(&me, "a").await, Ok(Some(file("a", 9))));
 }
 
 async fn a_thread_is_made_changed_and_deleted_with_its_items(store: Arc<dyn Store>) {
     let me = owner("me");
     let mut mine = thread("t");
-    store.put_thread(&me, mine.clone()).await.unwrap();
-    store.append_item(&me, "t", item("i")).await.unwrap();
+    make(&*store, &me, "t").await.unwrap();
+    add(&*store, &me, "t", item("i")).await.unwrap();
     (mine.title, mine.updated) = (Some("Tea".to_owned()), 9);
+    mine.status = ThreadStatus::Locked(Some("Paid until May.".to_owned()));
     mine.metadata.insert("colour".to_owned(), json!({"of": ["tea"]}));
-    store.put_thread(&me, chatwire::store::Thread { created: 8, ..mine.clone() }).await.unwrap();
-    assert_eq!(store.thread(&me, "t").await, Ok(Some(mine)), "the time it began stays");
+    let changed = Write::Thread(Thread { created: 8, ..mine.clone() });
+    store.apply(&me, "t", vec![changed]).await.unwrap();
+    assert_eq!(store.thread(&me, "t").await, Ok(Some((1, mine.clone()))), "its place and the time it began stay");
+    mine.status = ThreadStatus::Closed(None);
+    store.apply(&me, "t", vec![Write::Thread(mine.clone())]).await.unwrap();
+    assert_eq!(store.thread(&me, "t").await.unwrap().unwrap().1, mine);
     assert_eq!(store.items(&me, "t", ALL, true).await.unwrap().rows.len(), 1);
     assert_eq!(store.delete_thread(&me, "t").await, Ok(true));
     assert_eq!(store.delete_thread(&me, "t").await, Ok(false));
-    store.put_thread(&me, thread("t")).await.unwrap();
+    make(&*store, &me, "t").await.unwrap();
     assert_eq!(store.items(&me, "t", ALL, true).await.unwrap().rows, []);
 }
 
 async fn threads_come_in_pages(store: Arc<dyn Store>) {
     let me = owner("me");
     for id in ["c", "a", "b"] {
-        store.put_thread(&me, thread(id)).await.unwrap();
-        store.put_thread(&owner("other"), thread(id)).await.unwrap();
+        make(&*store, &me, id).await.unwrap();
+        make(&*store, &owner("other"), id).await.unwrap();
     }
     let mut seen = Vec::new();
     let mut query = PageQuery { after: None, limit: 1, direction: Direction::NewestFirst };
@@ -165,53 +191,99 @@ async fn threads_come_in_pages(store: Arc<dyn Store>) {
 async fn items_are_numbered_within_their_thread(store: Arc<dyn Store>) {
     let me = owner("me");
     for id in ["s", "t"] {
-        store.put_thread(&me, thread(id)).await.unwrap();
-        for place in 1..=3 {
-            assert_eq!(store.append_item(&me, id, item(&format!("i{place}"))).await, Ok(place));
+        make(&*store, &me, id).await.unwrap();
+        for at in 1..=3 {
+            let name = format!("i{at}");
+            add(&*store, &me, id, item(&name)).await.unwrap();
+            assert_eq!(place(&*store, &me, id, &name).await, Some(at));
         }
     }
-    assert_eq!(store.delete_item(&me, "t", "i3").await, Ok(true));
-    assert_eq!(store.delete_item(&me, "t", "i3").await, Ok(false));
-    assert_eq!(store.append_item(&me, "t", item("i4")).await, Ok(4), "a place is never given twice");
+    let removals = vec![Write::Remove("i3".into()), Write::Remove("i3".into())];
+    store.apply(&me, "t", removals).await.unwrap();
+    add(&*store, &me, "t", item("i4")).await.unwrap();
+    assert_eq!(place(&*store, &me, "t", "i4").await, Some(4), "a place is never given twice");
     assert_eq!(ids(&store.items(&me, "t", ALL, false).await.unwrap()), ["i1", "i2", "i4"]);
     assert_eq!(ids(&store.items(&me, "s", ALL, false).await.unwrap()), ["i1", "i2", "i3"]);
 }
 
 async fn an_item_that_is_put_again_keeps_its_place(store: Arc<dyn Store>) {
     let me = owner("me");
-    store.put_thread(&me, thread("t")).await.unwrap();
-    assert_eq!(store.put_item(&me, "t", item("a")).await, Ok(1));
-    assert_eq!(store.put_item(&me, "t", item("b")).await, Ok(2));
-    let again = Item { body: json!("new"), kind: ItemKind::Widget, created: 99, ..item("a") };
-    assert_eq!(store.put_item(&me, "t", again.clone()).await, Ok(1));
+    make(&*store, &me, "t").await.unwrap();
+    store.apply(&me, "t", vec![Write::Put(item("a")), Write::Put(item("b"))]).await.unwrap();
+    let again = Item { created: 99, ..note("a") };
+    store.apply(&me, "t", vec![Write::Put(again.clone())]).await.unwrap();
     let kept = Item { created: 2, ..again };
     assert_eq!(store.item(&me, "t", "a").await, Ok(Some((1, kept.clone()))));
-    assert_eq!(store.items(&me, "t", ALL, false).await.unwrap().rows, [(1, kept), (2, item("b"))]);
+    assert_eq!(store.items(&me, "t", ALL, true).await.unwrap().rows, [(1, kept), (2, item("b"))]);
+    assert_eq!(ids(&store.items(&me, "t", ALL, false).await.unwrap()), ["b"], "it is hidden now");
 }
 
 async fn an_item_needs_a_thread_and_an_id_of_its_own(store: Arc<dyn Store>) {
     let me = owner("me");
-    assert_eq!(store.append_item(&me, "t", item("a")).await, Err(StoreError::NoThread));
-    assert_eq!(store.put_item(&me, "t", item("a")).await, Err(StoreError::NoThread));
-    store.put_thread(&me, thread("t")).await.unwrap();
-    store.append_item(&me, "t", item("a")).await.unwrap();
-    assert_eq!(store.append_item(&me, "t", item("a")).await, Err(StoreError::Exists));
-    assert_eq!(store.append_item(&me, "t", item("b")).await, Ok(2), "what failed took no place");
+    assert_eq!(add(&*store, &me, "t", item("a")).await, Err(StoreError::NoThread));
+    assert_eq!(store.apply(&me, "t", vec![Write::Put(item("a"))]).await, Err(StoreError::NoThread));
+    store.apply(&me, "t", vec![Write::Thread(thread("t")), Write::Add(item("a"))]).await.unwrap();
+    assert_eq!(add(&*store, &me, "t", item("a")).await, Err(StoreError::Exists));
+    add(&*store, &me, "t", item("b")).await.unwrap();
+    assert_eq!(place(&*store, &me, "t", "b").await, Some(2), "what failed took no place");
+}
+
+async fn what_is_written_together_is_written_wholly_or_not_at_all(store: Arc<dyn Store>) {
+    let me = owner("me");
+    store.put_attachment(&me, file("f", 1)).await.unwrap();
+    let titled = Thread { title: Some("New".to_owned()), ..thread("t") };
+    let failing = |first: Vec<Write>| first.into_iter().chain([Write::Add(item("a")), Write::Add(item("a"))]).collect();
+    let made = failing(vec![Write::Thread(thread("t")), Write::Attach("f".into())]);
+    assert_eq!(store.apply(&me, "t", made).await, Err(StoreError::Exists));
+    assert_eq!(store.thread(&me, "t").await, Ok(None), "no empty thread is left");
+    assert_eq!(store.attachment(&me, "f").await.unwrap().unwrap().thread, None);
+
+    let start = [Write::Thread(thread("t")), Write::Add(item("1")), Write::Add(item("2"))];
+    store.apply(&me, "t", start.to_vec()).await.unwrap();
+    let changes = failing(vec![
+        Write::Thread(titled),
+        Write::Put(note("1")),
+        Write::Remove("2".into()),
+        Write::RemoveAfter("1".into()),
+        Write::Attach("f".into()),
+        Write::Feedback { item: "1".into(), positive: true, created: 3 },
+    ]);
+    assert_eq!(store.apply(&me, "t", changes).await, Err(StoreError::Exists));
+    assert_eq!(store.thread(&me, "t").await.unwrap().unwrap().1, thread("t"));
+    assert_eq!(store.items(&me, "t", ALL, true).await.unwrap().rows, [(1, item("1")), (2, item("2"))]);
+    assert_eq!(store.attachment(&me, "f").await.unwrap().unwrap().thread, None);
+    assert_eq!(store.apply(&me, "t", vec![]).await, Ok(()), "nothing is always done");
+}
+
+async fn what_comes_behind_an_item_is_removed_and_its_places_stay_taken(store: Arc<dyn Store>) {
+    let me = owner("me");
+    for id in ["s", "t"] {
+        make(&*store, &me, id).await.unwrap();
+        let writes = ["a", "b", "c"].map(|name| Write::Add(item(name)));
+        store.apply(&me, id, writes.into_iter().chain([Write::Add(note("d"))]).collect()).await.unwrap();
+    }
+    store.apply(&me, "t", vec![Write::RemoveAfter("b".into()), Write::Add(item("e"))]).await.unwrap();
+    assert_eq!(ids(&store.items(&me, "t", ALL, true).await.unwrap()), ["a", "b", "e"], "hidden ones go too");
+    assert_eq!(place(&*store, &me, "t", "e").await, Some(5));
+    store.apply(&me, "t", vec![Write::RemoveAfter("unknown".into())]).await.unwrap();
+    store.apply(&me, "t", vec![Write::RemoveAfter("e".into())]).await.unwrap();
+    assert_eq!(ids(&store.items(&me, "t", ALL, true).await.unwrap()), ["a", "b", "e"]);
+    assert_eq!(ids(&store.items(&me, "s", ALL, true).await.unwrap()), ["a", "b", "c", "d"], "another thread");
 }
 
 async fn a_page_stays_where_it_is_when_others_add_and_delete(store: Arc<dyn Store>) {
     let me = owner("me");
-    store.put_thread(&me, thread("t")).await.unwrap();
+    make(&*store, &me, "t").await.unwrap();
     for id in ["a", "b", "c", "d", "e"] {
-        store.append_item(&me, "t", item(id)).await.unwrap();
+        add(&*store, &me, "t", item(id)).await.unwrap();
     }
     for direction in [Direction::OldestFirst, Direction::NewestFirst] {
         let query = PageQuery { after: None, limit: 2, direction };
         let first = store.items(&me, "t", query, false).await.unwrap();
         let (after, last) = first.rows.last().cloned().unwrap();
         // Even the one that the page ended with.
-        store.delete_item(&me, "t", &last.id).await.unwrap();
-        store.append_item(&me, "t", item(&format!("behind {}", last.id))).await.unwrap();
+        let behind = item(&format!("behind {}", last.id));
+        store.apply(&me, "t", vec![Write::Remove(last.id), Write::Add(behind)]).await.unwrap();
         let second = store.items(&me, "t", PageQuery { after: Some(after), ..query }, false).await.unwrap();
         let expected = if direction == Direction::OldestFirst { ["c", "d"] } else { ["d", "c"] };
         assert_eq!((ids(&first).len(), ids(&second)), (2, expected.to_vec()));
@@ -222,10 +294,9 @@ async fn a_page_stays_where_it_is_when_others_add_and_delete(store: Arc<dyn Stor
 
 async fn hidden_items_do_not_count_in_a_page_without_them(store: Arc<dyn Store>) {
     let me = owner("me");
-    store.put_thread(&me, thread("t")).await.unwrap();
+    make(&*store, &me, "t").await.unwrap();
     for (at, id) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
-        let kind = if at % 2 == 1 { ItemKind::Hidden } else { ItemKind::Message };
-        store.append_item(&me, "t", Item { kind, ..item(id) }).await.unwrap();
+        add(&*store, &me, "t", if at % 2 == 1 { note(id) } else { item(id) }).await.unwrap();
     }
     let query = PageQuery { limit: 2, ..ALL };
     let page = store.items(&me, "t", query, false).await.unwrap();
@@ -237,15 +308,86 @@ async fn hidden_items_do_not_count_in_a_page_without_them(store: Arc<dyn Store>)
 
 async fn every_kind_of_item_comes_back_as_it_was(store: Arc<dyn Store>) {
     let me = owner("me");
-    store.put_thread(&me, thread("t")).await.unwrap();
-    let body = json!({"z": 1, "a": ["\u{2028}", null, 1.5, {"深": "い"}]});
-    for kind in ItemKind::ALL {
-        let stored = Item { kind, body: body.clone(), ..item(kind.name()) };
-        store.append_item(&me, "t", stored.clone()).await.unwrap();
-        let found = store.item(&me, "t", kind.name()).await.unwrap().unwrap().1;
-        assert_eq!((found.body.to_string(), &found), (body.to_string(), &stored), "also the order of members");
+    make(&*store, &me, "t").await.unwrap();
+    let items = bodies::all();
+    let writes = items.iter().cloned().map(Write::Add).collect();
+    store.apply(&me, "t", writes).await.unwrap();
+    for item in &items {
+        let found = store.item(&me, "t", &item.id).await.unwrap().unwrap().1;
+        assert_eq!((format!("{found:?}"), &found), (format!("{item:?}"), item), "also the order of members");
     }
-    assert_eq!(store.items(&me, "t", ALL, true).await.unwrap().rows.len(), ItemKind::ALL.len());
+    let page = store.items(&me, "t", ALL, true).await.unwrap();
+    assert_eq!(page.rows.into_iter().map(|(_, item)| item).collect::<Vec<_>>(), items);
+    let shown = store.items(&me, "t", ALL, false).await.unwrap().rows.len();
+    assert_eq!(shown, items.iter().filter(|item| !item.hidden).count());
+}
+
+async fn what_users_think_of_items_needs_a_thread_and_goes_with_it(store: Arc<dyn Store>) {
+    let me = owner("me");
+    let say = |positive| Write::Feedback { item: "a".into(), positive, created: 5 };
+    assert!(store.apply(&me, "t", vec![say(true)]).await.is_err(), "there is no thread");
+    make(&*store, &me, "t").await.unwrap();
+    store.apply(&me, "t", vec![Write::Add(item("a")), say(true), say(false)]).await.unwrap();
+    assert_eq!(store.delete_thread(&me, "t").await, Ok(true));
+    assert_eq!(store.thread(&me, "t").await, Ok(None));
+}
+
+async fn a_file_is_announced_uploaded_attached_and_forgotten(store: Arc<dyn Store>) {
+    let me = owner("me");
+    store.add_attachment(&me, file("a", 100), ROOM).await.unwrap();
+    assert_eq!(store.add_attachment(&me, file("a", 1), ROOM).await, Err(StoreError::Exists));
+    assert_eq!(store.attachment(&me, "a").await, Ok(Some(file("a", 100))));
+    assert_eq!(store.attachment_owner("a").await, Ok(Some(me.clone())));
+    assert_eq!(store.attachment_owner("b").await, Ok(None));
+    assert_eq!(store.finish_attachment(&me, "a", 99).await, Ok(true));
+    assert_eq!(store.finish_attachment(&me, "a", 98).await, Ok(false), "its bytes are there");
+    assert_eq!(store.finish_attachment(&me, "b", 98).await, Ok(false));
+    let uploaded = Attachment { uploaded: true, ..file("a", 99) };
+    assert_eq!(store.attachment(&me, "a").await, Ok(Some(uploaded.clone())));
+    let attach = vec![Write::Thread(thread("t")), Write::Attach("a".into()), Write::Attach("unknown".into())];
+    store.apply(&me, "t", attach).await.unwrap();
+    let attached = Attachment { thread: Some("t".into()), ..uploaded.clone() };
+    assert_eq!(store.attachment(&me, "a").await, Ok(Some(attached.clone())));
+    store.put_attachment(&me, Attachment { name: "new".to_owned(), ..attached.clone() }).await.unwrap();
+    assert_eq!(store.attachment(&me, "a").await.unwrap().unwrap().name, "new");
+    store.delete_thread(&me, "t").await.unwrap();
+    assert_eq!(store.attachment(&me, "a").await.unwrap().unwrap().thread, None, "its thread is gone");
+    assert_eq!(store.delete_attachment(&me, "a").await, Ok(true));
+    assert_eq!(store.delete_attachment(&me, "a").await, Ok(false));
+    assert_eq!(store.attachment(&me, "a").await, Ok(None));
+}
+
+async fn files_have_room_for_each_owner_and_for_all(store: Arc<dyn Store>) {
+    let (me, other) = (owner("me"), owner("other"));
+    let room = Room { owner: 2 * (Room::EACH + 10), all: 3 * (Room::EACH + 10) };
+    for id in ["a", "b"] {
+        store.add_attachment(&me, file(id, 10), room).await.unwrap();
+    }
+    let full = Err(StoreError::TooMany("bytes of files"));
+    assert_eq!(store.add_attachment(&me, file("c", 0), room).await, full, "an empty one counts too");
+    assert_eq!(store.add_attachment(&other, file("c", 11), room).await, Err(StoreError::NoRoom));
+    assert_eq!(store.add_attachment(&other, file("c", u64::MAX >> 1), room).await, full);
+    store.add_attachment(&other, file("c", 10), room).await.unwrap();
+    store.delete_attachment(&me, "a").await.unwrap();
+    store.add_attachment(&me, file("d", 10), room).await.unwrap();
+}
+
+async fn files_that_belong_to_no_thread_are_forgotten_in_time(store: Arc<dyn Store>) {
+    let (me, other) = (owner("me"), owner("other"));
+    let at = |id: &str, created| Attachment { created, ..file(id, 1) };
+    for (owner, file) in [(&me, at("old", 5)), (&other, at("older", 4)), (&me, at("new", 7)), (&me, at("kept", 3))] {
+        store.add_attachment(owner, file, ROOM).await.unwrap();
+    }
+    store.finish_attachment(&me, "old", 1).await.unwrap();
+    store.apply(&me, "t", vec![Write::Thread(thread("t")), Write::Attach("kept".into())]).await.unwrap();
+    assert_eq!(store.forget_attachments(7, 1).await, Ok(vec!["older".into()]), "the oldest first");
+    assert_eq!(store.forget_attachments(7, 9).await, Ok(vec!["old".into()]));
+    assert_eq!(store.forget_attachments(7, 9).await, Ok(vec![]));
+    assert_eq!(store.attachment(&me, "old").await, Ok(None));
+    assert!(store.attachment(&me, "kept").await.unwrap().is_some());
+    store.delete_thread(&me, "t").await.unwrap();
+    assert_eq!(store.forget_attachments(7, 9).await, Ok(vec!["kept".into()]), "with the thread it has no use");
+    assert!(store.attachment(&me, "new").await.unwrap().is_some());
 }
 
 async fn usage_adds_up_by_model_and_counts_no_call_twice(store: Arc<dyn Store>) {
@@ -276,13 +418,13 @@ async fn usage_adds_up_by_model_and_counts_no_call_twice(store: Arc<dyn Store>) 
 
 async fn parallel_appends_have_places_of_their_own(store: Arc<dyn Store>) {
     let me = owner("me");
-    store.put_thread(&me, thread("t")).await.unwrap();
+    make(&*store, &me, "t").await.unwrap();
     let tasks: Vec<_> = (0..8)
         .map(|task| {
             let (store, me) = (Arc::clone(&store), me.clone());
             tokio::spawn(async move {
                 for number in 0..20 {
-                    store.append_item(&me, "t", item(&format!("{task}-{number}"))).await.unwrap();
+                    add(&*store, &me, "t", item(&format!("{task}-{number}"))).await.unwrap();
                 }
             })
         })

@@ -19,6 +19,7 @@ pub struct Asked {
     socket: TcpStream,
     pub head: String,
     pub body: Value,
+    pub bytes: Vec<u8>,
 }
 
 impl Fake {
@@ -33,6 +34,15 @@ impl Fake {
         tokio::time::timeout(LONG, self.accept()).await.expect("a request comes")
     }
 
+    /// The next request, whose body is no JSON.
+    pub async fn asked_raw(&self) -> Asked {
+        let reading = async {
+            let (socket, _) = self.listener.accept().await.unwrap();
+            Asked::read_raw(socket).await
+        };
+        tokio::time::timeout(LONG, reading).await.expect("a request comes")
+    }
+
     async fn accept(&self) -> Asked {
         let (socket, _) = self.listener.accept().await.unwrap();
         Asked::read(socket).await
@@ -40,7 +50,13 @@ impl Fake {
 }
 
 impl Asked {
-    async fn read(mut socket: TcpStream) -> Self {
+    async fn read(socket: TcpStream) -> Self {
+        let asked = Self::read_raw(socket).await;
+        let body = if asked.bytes.is_empty() { Value::Null } else { serde_json::from_slice(&asked.bytes).unwrap() };
+        Self { body, ..asked }
+    }
+
+    async fn read_raw(mut socket: TcpStream) -> Self {
         let mut bytes = Vec::new();
         let end = loop {
             if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -55,8 +71,8 @@ impl Asked {
         while bytes.len() < end + length {
             assert_ne!(socket.read_buf(&mut bytes).await.unwrap(), 0, "the body is whole");
         }
-        let body = if length == 0 { Value::Null } else { serde_json::from_slice(&bytes[end..]).unwrap() };
-        Self { socket, head, body }
+        let bytes = bytes[end..end + length].to_vec();
+        Self { socket, head, body: Value::Null, bytes }
     }
 
     /// The next request on the same connection.

@@ -14,13 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{
-    Cors, FactsMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server, Source,
-    Timeouts, ToolKind, ToolPlan,
+    Attachments, Cors, FactsMount, InspectMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider,
+    Route, Server, Source, Timeouts, ToolKind, ToolPlan, Transcription,
 };
 use chatwire::layers::Layer;
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
+use chatwire::tools::mcp::{Offer, ServerPlan};
 use chatwire::turn::{Busy, Leaving};
+use chatwire_protocols::options::Options;
 use serde_json::{Map, Value};
 
 /// Long enough that only a fault reaches it.
@@ -35,6 +37,8 @@ pub struct Setup {
     pub sources: Vec<Source>,
     pub timeouts: Timeouts,
     pub tools: Vec<ToolPlan>,
+    /// MCP servers, all of whose tools are offered.
+    pub mcp: Vec<ServerPlan>,
     pub layers: Vec<&'static dyn Layer>,
     pub owner: Option<String>,
     pub store: Option<PathBuf>,
@@ -47,6 +51,11 @@ pub struct Setup {
     /// With it, the route speaks [`kept::KEPT`], or [`kept::ASKING`].
     pub memory: Option<Memory>,
     pub page_calls: bool,
+    pub attachments: Option<Attachments>,
+    /// Whether the first provider writes down what users speak.
+    pub transcription: bool,
+    /// A protocol of the registry that the route speaks instead.
+    pub speaks: Option<&'static str>,
 }
 
 /// A running gateway.
@@ -74,6 +83,7 @@ impl Setup {
             sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),
             timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
             tools: Vec::new(),
+            mcp: Vec::new(),
             layers: Vec::new(),
             owner: None,
             store: None,
@@ -85,6 +95,9 @@ impl Setup {
             force_model: false,
             memory: None,
             page_calls: false,
+            attachments: None,
+            transcription: false,
+            speaks: None,
         }
     }
 
@@ -125,6 +138,9 @@ impl Setup {
             targets: self.sources.into_iter().enumerate().map(target).collect(),
             defaults: ModelDefaults { max_tokens: Some(77), ..ModelDefaults::default() },
         });
+        let first = model.targets.first().filter(|_| self.transcription);
+        let transcription =
+            first.map(|target| Transcription { provider: Arc::clone(&target.provider), model: target.model.clone() });
         let any = model.targets.iter().map(|target| ModelTarget {
             provider: Arc::clone(&target.provider),
             model: "*".to_owned(),
@@ -132,18 +148,21 @@ impl Setup {
         });
         let any = Model { name: "any/*".to_owned(), targets: any.collect(), defaults: ModelDefaults::default() };
         let models = BTreeMap::from([("m".to_owned(), Arc::clone(&model)), ("any/*".to_owned(), Arc::new(any))]);
+        let protocol = match (self.speaks, &self.memory, self.page_calls) {
+            (Some(name), ..) => chatwire_protocols::find(name).unwrap(),
+            (None, None, _) => &protocols::EVENTS,
+            (None, Some(_), false) => &kept::KEPT,
+            (None, Some(_), true) => &kept::ASKING,
+        };
         let route = Route {
             path: "/chat".to_owned(),
-            protocol: match (&self.memory, self.page_calls) {
-                (None, _) => &protocols::EVENTS,
-                (Some(_), false) => &kept::KEPT,
-                (Some(_), true) => &kept::ASKING,
-            },
-            frontend: if self.memory.is_some() { Arc::new(kept::Kept) } else { Arc::new(protocols::Events) },
+            protocol,
+            frontend: (protocol.frontend.as_ref().unwrap().make)(&Options::default()),
             model: Some(model),
             force_model: self.force_model,
             models: models.clone(),
             tools: self.tools.into_iter().map(Arc::new).collect(),
+            mcp: self.mcp.iter().map(|server| Offer { server: server.name.clone(), tool: None }).collect(),
             layers: self.layers,
             max_steps: self.max_steps,
             system: self.system,
@@ -151,10 +170,21 @@ impl Setup {
             keep_alive: self.keep_alive,
             turn_timeout: self.turn_timeout,
             memory: self.memory,
+            transcription,
         };
-        let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors };
+        let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors.clone() };
         let routes = vec![Arc::new(route)];
-        Plan { server: self.server, routes, models, store: self.store, owner: self.owner, facts: Some(facts) }
+        Plan {
+            server: self.server,
+            routes,
+            models,
+            store: self.store,
+            owner: self.owner,
+            facts: Some(facts),
+            attachments: self.attachments,
+            mcp: self.mcp.into_iter().map(Arc::new).collect(),
+            inspect: Some(InspectMount { path: "/api".to_owned(), cors: self.cors }),
+        }
     }
 }
 

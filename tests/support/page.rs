@@ -51,6 +51,11 @@ impl Page {
         self.socket.write_all(text.as_bytes()).await.unwrap();
     }
 
+    /// Writes this unless the gateway has closed the connection.
+    pub async fn try_write(&mut self, bytes: &[u8]) {
+        let _ = self.socket.write_all(bytes).await;
+    }
+
     /// Reads until this has been seen, and gives all that was seen.
     pub async fn until(&mut self, text: &str) -> &str {
         let reading = async {

@@ -35,6 +35,10 @@ pub static EVENTS: Protocol = Protocol {
 pub struct Lines;
 
 impl Upstream for Lines {
+    fn transcription(&self, base_url: &str) -> Option<String> {
+        Some(format!("{base_url}audio/transcriptions"))
+    }
+
     fn request(&self, chat: &ChatRequest, target: &Target<'_>) -> Result<UpstreamRequest, CallerError> {
         if chat.messages.iter().any(|message| message.joined_text() == "unsayable") {
             return Err(CallerError::invalid("user", "cannot be said"));
@@ -73,7 +77,10 @@ impl Upstream for Lines {
 fn said(message: &Message) -> Value {
     let parts = message.parts.iter().map(|part| match part {
         Part::ToolCall(call) => format!("call {} {}", call.id, call.arguments),
-        Part::ToolResult(result) => format!("result {} {:?} {}", result.call, result.outcome, result.output),
+        Part::ToolResult(result) => {
+            let files: String = result.files.iter().map(|file| format!(" and {}", file.media_type)).collect();
+            format!("result {} {:?} {}{files}", result.call, result.outcome, result.output)
+        }
         other => other.as_text().unwrap_or("?").to_owned(),
     });
     json!([message.role, parts.collect::<Vec<_>>()])
@@ -183,6 +190,10 @@ impl Decoder for LineDecoder {
 pub struct Events;
 
 impl Frontend for Events {
+    fn asks_approval(&self, _: &ChatRequest) -> bool {
+        true
+    }
+
     fn parse(&self, _: &RequestHead<'_>, bytes: &[u8]) -> Result<ChatRequest, CallerError> {
         let value = Value::Object(body::object(bytes)?);
         let text = |key: &str| value[key].as_str().map(str::to_owned);

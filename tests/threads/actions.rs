@@ -43,6 +43,7 @@ async fn with_card() -> Talk {
             memory.actions.insert(name.to_owned(), ActionPlan { tool, say });
         }
         setup.memory = Some(memory);
+        setup.page_calls = true;
         setup.tools = vec![card()];
     })
     .await
@@ -72,6 +73,12 @@ async fn an_action_changes_the_widget_in_its_place() {
     let after = talk.items(&thread).await;
     assert_eq!(after.len(), before.len());
     assert_eq!(talk.kind(&thread, "widget").await, [replaced]);
+    let data = talk.kind(&thread, "data").await;
+    assert_eq!(
+        (data.len(), &data[0]["body"]["value"]["widget"]["value"]),
+        (1, &json!("two")),
+        "other dialects see it too"
+    );
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn by_id() -> Talk {
     Talk::with(|setup| {
         setup.tools = ["a", "b", "c"].map(|name| tool(name, ToolKind::Page)).to_vec();
         let mut guarded = fixed("guarded", json!("done"));
-        guarded.approval = true;
+        guarded.permission = chatwire::tools::Permission::Ask;
         setup.tools.push(guarded);
     })
     .await

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chatwire::server::Stop;
 use chatwire::store::{
-    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Sequence, Sqlite,
+    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence, Sqlite,
     Store, Summary, Thread, UsageRow, Write,
 };
-use chatwire::threads::{Asker, Reply, ThreadError, Threads};
+use chatwire::threads::{Asker, NoFiles, Reply, ThreadError, Threads};
 use chatwire::turn::{Means, Turns};
 use chatwire::upstream::Upstreams;
 use chatwire_protocols::chat::ChatRequest;
@@ -75,6 +75,22 @@ impl Store for Frail {
     fn delete_attachment(&self, owner: &Owner, id: &str) -> Pending<bool> {
         self.inner.delete_attachment(owner, id)
     }
+
+    fn add_attachment(&self, owner: &Owner, attachment: Attachment, room: Room) -> Pending<()> {
+        self.inner.add_attachment(owner, attachment, room)
+    }
+
+    fn finish_attachment(&self, owner: &Owner, id: &str, size: u64) -> Pending<bool> {
+        self.inner.finish_attachment(owner, id, size)
+    }
+
+    fn attachment_owner(&self, id: &str) -> Pending<Option<Owner>> {
+        self.inner.attachment_owner(id)
+    }
+
+    fn forget_attachments(&self, before: u64, limit: u32) -> Pending<Vec<chatwire_protocols::event::Text>> {
+        self.inner.forget_attachments(before, limit)
+    }
     fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()> {
         self.inner.add_usage(owner, usage)
     }
@@ -137,10 +153,11 @@ async fn tried(
     store.apply(&owner, "t", vec![Write::Thread(thread)]).await.unwrap();
     store.broken.store(broken, Ordering::Relaxed);
     let upstreams = Arc::new(Upstreams::new(&plan).unwrap());
-    let means = Means { store: Arc::clone(&store) as Arc<dyn Store>, upstreams, stop: Stop::never() };
+    let means =
+        Means { store: Arc::clone(&store) as Arc<dyn Store>, upstreams, stop: Stop::never(), servers: Arc::default() };
     let threads = Arc::new(Threads::new(means, Turns::new(8)));
     let route = &plan.routes[0];
-    let asker = Asker { owner: &owner, route, memory: route.memory.as_ref().unwrap() };
+    let asker = Asker { owner: &owner, route, memory: route.memory.as_ref().unwrap(), files: &NoFiles };
     let reply = threads.ask(asker, ask).await;
     assert!(reply.is_ok() || threads.turns().is_empty(), "a refused request leaves no claim");
     (reply, store)

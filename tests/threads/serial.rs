@@ -67,7 +67,7 @@ async fn a_turn_can_be_followed_again_and_stopped() {
     let mut first = Page::post_with(talk.gateway.addr, talk.user, &json!({ "thread": thread, "say": "one" })).await;
     let mut asked = talk.fake.asked().await;
     asked.begin().await;
-    asked.send("open part\n").await;
+    asked.send("text part\n").await;
     first.until("part").await;
     drop(first);
     let mut again = Page::post_with(talk.gateway.addr, talk.user, &resume).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chatwire::config::plan::{Model, ToolPlan};
 use chatwire::server::Stop;
 use chatwire::store::{Direction, Item, Owner, PageQuery, Sequence, Store, Thread, ThreadStatus, Write};
-use chatwire::tools::Toolbox;
+use chatwire::tools::{Scope, Toolbox};
 use chatwire::turn::{Claim, Follower, Kept, Leaving, Parts, Turns};
 use chatwire::upstream::Upstreams;
 use chatwire_protocols::chat::{ChatRequest, Message, Role};
@@ -74,6 +74,7 @@ impl Bench {
                 model: Arc::clone(&self.model),
                 max_steps: 5,
                 page_calls: false,
+                scope: Scope::default(),
                 timeout: LONG,
                 upstreams: Arc::clone(&self.upstreams),
                 stop: Stop::never(),

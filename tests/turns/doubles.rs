@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chatwire::store::{
-    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Sequence, Sqlite,
+    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence, Sqlite,
     Store, StoreError, Summary, Thread, UsageRow, Write,
 };
 use tokio::sync::Semaphore;
@@ -88,6 +88,22 @@ impl Store for Double {
 
     fn delete_attachment(&self, owner: &Owner, id: &str) -> Pending<bool> {
         self.inner.delete_attachment(owner, id)
+    }
+
+    fn add_attachment(&self, owner: &Owner, attachment: Attachment, room: Room) -> Pending<()> {
+        self.inner.add_attachment(owner, attachment, room)
+    }
+
+    fn finish_attachment(&self, owner: &Owner, id: &str, size: u64) -> Pending<bool> {
+        self.inner.finish_attachment(owner, id, size)
+    }
+
+    fn attachment_owner(&self, id: &str) -> Pending<Option<Owner>> {
+        self.inner.attachment_owner(id)
+    }
+
+    fn forget_attachments(&self, before: u64, limit: u32) -> Pending<Vec<chatwire_protocols::event::Text>> {
+        self.inner.forget_attachments(before, limit)
     }
 
     fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()> {

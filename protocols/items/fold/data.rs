@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Begun, Change, Maker, Style};
-use crate::event::Data;
+use crate::event::{Data, Text};
 use crate::items::{Body, KeptData, Widget, data};
 
 /// The kept data of a turn. Bounded by what tools may say.
@@ -107,8 +107,19 @@ fn root(data: &Data) -> Option<&Map<String, Value>> {
 }
 
 fn widget(data: &Data, root: &Map<String, Value>) -> Widget {
-    let copy_text = data.value.get("copy_text").and_then(Value::as_str).map(str::to_owned);
-    Widget { root: Value::Object(without_nulls(root)), copy_text, name: data.name.clone() }
+    widget_of(&data.name, &data.value, root)
+}
+
+fn widget_of(name: &Text, value: &Value, root: &Map<String, Value>) -> Widget {
+    let copy_text = value.get("copy_text").and_then(Value::as_str).map(str::to_owned);
+    Widget { root: Value::Object(without_nulls(root)), copy_text, name: name.clone() }
+}
+
+impl Widget {
+    /// The widget that data of this name and value is, if it is one.
+    pub fn of(name: &Text, value: &Value) -> Option<Self> {
+        Some(widget_of(name, value, value.get(data::WIDGET)?.as_object()?))
+    }
 }
 
 /// A widget's tree without its nulls, which are no values of any component: members and elements go, whatever they

@@ -12,14 +12,14 @@ use super::user;
 use crate::calls::{UNUSABLE, object};
 use crate::chat::citations;
 use crate::event::{Citation, File, FileSource, Mark, Runs, Text, ToolOutcome};
-use crate::items::{Body, Item, KeptCall, Origin, Task, UserMessage};
+use crate::items::{Body, Item, KeptCall, Origin, Task, UserMessage, as_said};
 use crate::wire::time;
 
 /// The messages of a thread.
 pub(in crate::vercel) fn messages(items: &[Item]) -> Vec<Value> {
     let mut messages = Vec::new();
     let mut answers: BTreeMap<&str, usize> = BTreeMap::new();
-    for item in items {
+    for item in as_said(items) {
         if let Body::User(message) = &item.body {
             messages.push(Message::Said(user_message(item, message)));
         } else if let Some(origin) = &item.origin {

@@ -1,9 +1,11 @@
 //! Kept items as the messages of AI SDK 5 and later: what a page holds once it has read the stream of the same turns
 //! (AI SDK wire notes 3.3, 3.6 and 3.7), in the vocabulary of the route's level.
 //!
-//! It differs from the page's own in what is not kept: the usage and the finish reason in `metadata`, the provider's
-//! ids of reasoning (AI SDK 6 and 7 note their own), steps in which nothing was said, and sources that were named before
-//! the first word of their text.
+//! It differs from the page's own in what is not kept:
+//! - usage, model and finish reason in `metadata`, and the stream's ids of reasoning, which AI SDK 6 and 7 note;
+//! - calls that were cut, blank texts, and steps in which nothing was said;
+//! - where one text ended and the next began without anything between them, and the place of a source within its text;
+//! - that data came before the first step of a turn.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::user;
 use crate::chat::{Approval, CallPart, citations};
 use crate::event::{Mark, Runs, Text, ToolKind, ToolOutcome, output_text};
-use crate::items::{AssistantMessage, Body, Item, KeptCall, Origin, Task, data};
+use crate::items::{AssistantMessage, Body, Item, KeptCall, Origin, Task, as_said};
 use crate::vercel::APPROVAL_TOOL;
 use crate::vercel::ui_stream::blocks::metadata;
 use crate::vercel::ui_stream::calls::INVALID;
@@ -24,7 +26,7 @@ use crate::wire::json::Arguments;
 pub(in crate::vercel) fn messages(settings: Settings, items: &[Item]) -> Vec<Value> {
     let mut messages: Vec<Message> = Vec::new();
     let mut answers: BTreeMap<&str, usize> = BTreeMap::new();
-    for item in items {
+    for item in as_said(items) {
         if let Body::User(said) = &item.body {
             let mut message = Message::new(item.id.as_str(), "user", settings);
             message.parts = user::parts(said);
@@ -87,15 +89,8 @@ impl Message {
                 }
             }
             Body::Data(data) => self.data(&data.name, data.id.as_deref(), data.value.clone(), origin),
-            Body::Widget(widget) => {
-                let mut value = json!({ data::WIDGET: widget.root });
-                if let Some(text) = &widget.copy_text {
-                    value["copy_text"] = text.as_str().into();
-                }
-                self.data(&widget.name, None, value, origin);
-            }
-            // Views of calls for dialects that show no calls, and what no page is shown.
-            Body::User(_) | Body::PageCall(_) | Body::Form(_) | Body::Note(_) | Body::EndOfTurn => {}
+            // Views of calls and data for dialects that show neither, and what no page is shown.
+            Body::User(_) | Body::PageCall(_) | Body::Widget(_) | Body::Form(_) | Body::Note(_) | Body::EndOfTurn => {}
         }
     }
 
@@ -198,15 +193,12 @@ impl Message {
                 part["errorText"] = INVALID.into();
             }
         }
-        if let Some(approval) = &call.approval {
-            if words {
-                part["approval"] = said(approval);
-            } else {
-                let asked = self.asking(call, approval);
-                self.asked.push(asked);
-            }
+        let asked = call.approval.as_ref().filter(|_| !words).map(|approval| self.asking(call, approval));
+        if let Some(approval) = call.approval.as_ref().filter(|_| words) {
+            part["approval"] = said(approval);
         }
         self.push(origin, part);
+        self.asked.extend(asked);
     }
 
     fn part(&self, name: &str, call: &str) -> Value {

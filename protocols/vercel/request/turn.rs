@@ -160,3 +160,6 @@ pub(in crate::vercel) fn plain(mut chat: ChatRequest) -> Result<TurnAsk, CallerE
     let begin = message_of(id, message, place, &path)?;
     Ok(TurnAsk { thread: Some(thread), make: true, begin, chat })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use super::names::Names;
 use super::provider::Users;
 use super::{Resolver, entries, items, value};
-use crate::config::file::{self, Defaults, Optional};
+use crate::config::file::{self, Defaults, List, Optional};
 use crate::config::pattern::{self, ANY};
 use crate::config::plan::{Model, ModelDefaults, ModelTarget, Provider};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::Problem;
 
-/// Which providers are used, each with the first model that does.
-pub fn users(models: &Optional<Named<file::Model>>) -> Users<'_> {
+/// Which providers are used, each with the first that does.
+pub fn users<'a>(models: &'a Optional<Named<file::Model>>, routes: &'a List<file::Route>) -> Users<'a> {
     let mut users = Users::new();
+    for spoken in items(routes).iter().filter_map(|route| route.value.transcription.as_ref()) {
+        if let Some((provider, _)) = spoken.value.split_once('/') {
+            users.entry(provider).or_insert_with(|| ("`transcription`".to_owned(), spoken.span.clone()));
+        }
+    }
     for entry in entries(models) {
         for target in entry.value.iter().filter_map(|model| model.targets.0.as_ref()).flat_map(|targets| &targets.value)
         {
@@ -82,7 +87,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn target(&mut self, target: &At<String>, providers: &Names<Provider>) -> Option<(Arc<Provider>, String)> {
+    pub fn target(&mut self, target: &At<String>, providers: &Names<Provider>) -> Option<(Arc<Provider>, String)> {
         match target.value.split_once('/') {
             Some((_, model)) if model.trim() != ANY && model.contains(ANY) => {
                 let title = format!("`{}` mixes a `*` with other characters", target.value);

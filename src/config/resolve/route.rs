@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use chatwire_protocols::protocol::{Keeps, Protocol};
 
+use super::mcp::Offered;
 use super::names::Names;
 use super::provider::Side;
 use super::{Resolver, items, value};
 use crate::config::file::{self, List, OriginList};
 use crate::config::pattern;
-use crate::config::plan::{Cors, Memory, Model, Origins, Route, ToolPlan};
+use crate::config::plan::{Cors, Memory, Model, Origins, Provider, Route};
 use crate::config::read::{At, Section};
 use crate::config::report::{Problem, Span};
 use crate::config::values::Switch;
@@ -31,8 +32,9 @@ impl Resolver<'_> {
     pub fn routes(
         &mut self,
         file: &List<file::Route>,
+        providers: &Names<Provider>,
         models: &Names<Model>,
-        tools: &Names<ToolPlan>,
+        tools: &Offered<'_>,
     ) -> Vec<Arc<Route>> {
         let mut taken = BTreeMap::new();
         let mut routes = Vec::new();
@@ -40,18 +42,22 @@ impl Resolver<'_> {
             if let Some(path) = &route.value.path.0 {
                 self.check_path(path, &mut taken);
             }
-            routes.extend(self.route(&route.value, models, tools).map(Arc::new));
+            let spoken = route.value.transcription.as_ref();
+            let transcription = spoken.and_then(|target| self.transcription(target, providers));
+            if let Some(resolved) = self.route(&route.value, models, tools) {
+                routes.push(Arc::new(Route { transcription, ..resolved }));
+            }
         }
         routes
     }
 
-    fn route(&mut self, file: &file::Route, models: &Names<Model>, tools: &Names<ToolPlan>) -> Option<Route> {
+    fn route(&mut self, file: &file::Route, models: &Names<Model>, tools: &Offered<'_>) -> Option<Route> {
         let protocol = file.protocol.0.as_ref().and_then(|protocol| self.protocol(protocol, Side::Page));
         let model = file.model.as_ref().and_then(|model| self.own_model(model, models));
         let offered = self.offered(file, models, model.as_ref());
         self.check_force_model(file);
-        let all = tools;
-        let tools = self.offered_tools(&file.tools, all);
+        let all = tools.tools;
+        let (tools, mcp) = self.offered_tools(&file.tools, tools);
         let layers = self.layers(&file.layers, &tools);
         let cors = file.cors.as_ref().map(|cors| self.cors(&cors.value)).unwrap_or_default();
         let memory = self
@@ -67,6 +73,7 @@ impl Resolver<'_> {
             force_model: value(&file.force_model).copied().unwrap_or_default(),
             models: offered,
             tools,
+            mcp,
             layers,
             max_steps: value(&file.max_steps).and_then(|steps| u32::try_from(steps.0).ok()).unwrap_or(MAX_STEPS),
             system: value(&file.system).cloned(),
@@ -78,6 +85,7 @@ impl Resolver<'_> {
             },
             turn_timeout: value(&file.turn_timeout).map_or(TURN_TIMEOUT, |timeout| timeout.0),
             memory,
+            transcription: None,
         })
     }
 
@@ -191,19 +199,6 @@ impl Resolver<'_> {
         }
     }
 
-    fn offered_tools(&mut self, names: &List<String>, tools: &Names<ToolPlan>) -> Vec<Arc<ToolPlan>> {
-        let mut offered: Vec<Arc<ToolPlan>> = Vec::new();
-        for name in items(names) {
-            let Some(tool) = self.look_up(tools, &name.value, name.span.clone(), "tool") else { continue };
-            if offered.iter().any(|earlier| earlier.name == tool.name) {
-                self.problem(Problem::new(name.span.clone(), format!("tool `{}` is listed twice", name.value)));
-            } else {
-                offered.push(tool);
-            }
-        }
-        offered
-    }
-
     pub fn cors(&mut self, file: &file::Cors) -> Cors {
         let origins = match file.origins.0.as_ref().map(|origins| (&origins.value, &origins.span)) {
             None => Origins::None,
@@ -237,7 +232,7 @@ impl Resolver<'_> {
     }
 
     /// An origin as browsers send it: scheme, host and port, in lower case and without a slash.
-    fn origin(&mut self, origin: &At<String>) -> Option<String> {
+    pub fn origin(&mut self, origin: &At<String>) -> Option<String> {
         let text = origin.value.trim_end_matches('/').to_ascii_lowercase();
         let (scheme, authority) = text.split_once("://").unwrap_or_default();
         let fits = !authority.is_empty()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Resolver, items, value};
 use crate::config::file::{self, List, Optional};
 use crate::config::plan::{FactsMount, ToolPlan};
-use crate::config::report::Problem;
+use crate::config::report::{Problem, Span};
 use crate::layers::{LAYERS, Layer};
 
 impl Resolver<'_> {
@@ -27,11 +27,7 @@ impl Resolver<'_> {
         let file = value(file)?;
         let cors = file.cors.as_ref().map(|cors| self.cors(&cors.value)).unwrap_or_default();
         let path = file.path.0.as_ref()?;
-        let mut taken = BTreeMap::new();
-        for route in items(routes).iter().filter_map(|route| route.value.path.0.as_ref()) {
-            taken.insert(route.value.as_str(), route.span.clone());
-        }
-        self.check_path(path, &mut taken);
+        self.check_path(path, &mut taken(routes));
         if path.value.ends_with('/') {
             let problem = Problem::new(path.span.clone(), "the path of facts ends without a slash");
             self.problem(problem.help("what is done with one fact stands below it, as in `/facts/ID/save`"));
@@ -60,4 +56,10 @@ impl Resolver<'_> {
         }
         LAYERS.iter().copied().filter(|layer| wanted.contains(&layer.name())).collect()
     }
+}
+
+/// The paths of the routes.
+pub fn taken(routes: &List<file::Route>) -> BTreeMap<&str, Span> {
+    let paths = items(routes).iter().filter_map(|route| route.value.path.0.as_ref());
+    paths.map(|path| (path.value.as_str(), path.span.clone())).collect()
 }

@@ -1,10 +1,12 @@
 //! Tools.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::http_tool::Caller;
 use super::names::Names;
 use super::provider::Users;
+use super::workspace::{PartUser, Parts};
 use super::{Resolver, entries, items, value};
 use crate::config::file::{self, List, Optional};
 use crate::config::placed::Placed;
@@ -12,10 +14,12 @@ use crate::config::plan::{Model, ToolKind, ToolPlan};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::{Problem, Span};
 use crate::config::tool_kinds::{Http, Weather, Write};
-use crate::tools::{Arguments, Net, Writer, weather};
+use crate::tools::mcp::{LONGEST_NAME, fits_name};
+use crate::tools::workspace::{Part, Per};
+use crate::tools::{Arguments, Net, Permission, Writer, weather};
 
-/// Longest name of a tool: OpenAI takes 64 characters of these, and nobody less.
-const LONGEST_NAME: usize = 64;
+/// What a tool that keeps its own time gets on top of it.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Which tools are offered, each with the first route that does.
 pub fn users(routes: &List<file::Route>) -> Users<'_> {
@@ -38,12 +42,13 @@ impl Resolver<'_> {
         &mut self,
         file: &Optional<Named<file::Tool>>,
         users: &Users<'_>,
+        parts: &Parts<'_>,
         models: &Names<Model>,
     ) -> Names<ToolPlan> {
         let mut names = Names::new(self.complete || file.is_some());
         let net = Net::default();
         for entry in entries(file) {
-            let tool = self.tool(entry, users.get(entry.name.value.as_str()), &net, models);
+            let tool = self.tool(entry, users.get(entry.name.value.as_str()), (&net, parts, models));
             // TOML has no key twice, so no name is added twice.
             let _ = names.add(&entry.name, tool.map(Arc::new));
         }
@@ -54,8 +59,7 @@ impl Resolver<'_> {
         &mut self,
         entry: &Entry<file::Tool>,
         user: Option<&(String, Span)>,
-        net: &Net,
-        models: &Names<Model>,
+        (net, parts, models): (&Net, &Parts<'_>, &Names<Model>),
     ) -> Option<ToolPlan> {
         self.check_tool_name(&entry.name);
         let file = entry.value.as_ref()?;
@@ -64,6 +68,11 @@ impl Resolver<'_> {
             None => Some(Arguments::default()),
         };
         let kind = self.kind(&entry.name, file)?;
+        let limits = ToolPlan::new("", ToolKind::Page);
+        let mut timeout = value(&file.timeout).map_or(limits.timeout, |time| time.0);
+        let max_output = value(&file.max_output).map_or(limits.max_output, |size| size.0);
+        let mut permission = Permission::Allow;
+        let mut needs_owner = false;
         let (mut arguments, mut description) = (arguments?, value(&file.description).cloned());
         let kind = match kind {
             Kind::Fixed(fixed) => ToolKind::Fixed(fixed.result.0.as_ref()?.value.0.clone()),
@@ -82,6 +91,19 @@ impl Resolver<'_> {
                 description.get_or_insert_with(|| weather::DESCRIPTION.to_owned());
                 ToolKind::Code(Arc::new(self.weather_tool(weather, net)?))
             }
+            Kind::Workspace(part) => {
+                arguments = self.workspace_arguments(part.value, file.parameters.as_ref())?;
+                description.get_or_insert_with(|| part.value.description().to_owned());
+                permission = Permission::Deny;
+                needs_owner = parts.workspace.as_ref().is_some_and(|workspace| workspace.per != Per::Shared);
+                let user = PartUser { part: &part, name: &entry.name.value, user, timeout, shown: max_output };
+                let kind = self.workspace_tool(parts, &user, net)?;
+                if part.value == Part::Bash {
+                    // It ends its commands itself, and then shows what they have said.
+                    timeout += GRACE;
+                }
+                kind
+            }
         };
         let plan = ToolPlan::new(&entry.name.value, kind);
         let widget = match &file.widget {
@@ -91,17 +113,17 @@ impl Resolver<'_> {
         Some(ToolPlan {
             description,
             arguments,
-            approval: value(&file.approval).copied().unwrap_or_default(),
-            timeout: value(&file.timeout).map_or(plan.timeout, |time| time.0),
-            max_output: value(&file.max_output).map_or(plan.max_output, |size| size.0),
+            permission: value(&file.permission).map_or(permission, |word| word.0),
+            timeout,
+            max_output,
+            needs_owner,
             widget,
             ..plan
         })
     }
 
     fn check_tool_name(&mut self, name: &At<String>) {
-        let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-        if name.value.is_empty() || name.value.len() > LONGEST_NAME || !name.value.chars().all(fits) {
+        if name.value.is_empty() || name.value.len() > LONGEST_NAME || !name.value.chars().all(fits_name) {
             let problem = Problem::new(name.span.clone(), "a name that models cannot call a tool by");
             self.problem(problem.help(format!("use at most {LONGEST_NAME} letters, digits, `_` and `-`")));
         }
@@ -130,7 +152,11 @@ impl Resolver<'_> {
         let http = file.http.as_ref().map(|http| (Kind::Http(&http.value), &http.span));
         let weather = file.weather.as_ref().map(|weather| (Kind::Weather(&weather.value), &weather.span));
         let write = file.write.as_ref().map(|write| (Kind::Write(&write.value), &write.span));
-        let mut ways = [fixed, page, http, write, weather].into_iter().flatten();
+        let workspace = file
+            .workspace
+            .as_ref()
+            .map(|part| (Kind::Workspace(At { value: part.value.0, span: part.span.clone() }), &part.span));
+        let mut ways = [fixed, page, http, write, weather, workspace].into_iter().flatten();
         match (ways.next(), ways.next()) {
             (Some((kind, _)), None) => return Some(kind),
             (Some((_, one)), Some((_, other))) => {
@@ -156,4 +182,5 @@ enum Kind<'a> {
     Http(&'a Http),
     Weather(&'a Weather),
     Write(&'a Write),
+    Workspace(At<Part>),
 }

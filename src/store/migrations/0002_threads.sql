@@ -16,7 +16,10 @@ CREATE TABLE attachments (
     PRIMARY KEY (owner, id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX attachments_by_time ON attachments (uploaded, created_at);
+-- Signed addresses name no owner.
+CREATE UNIQUE INDEX attachments_by_id ON attachments (id);
+
+CREATE INDEX attachments_by_thread ON attachments (thread, created_at);
 
 -- The last word of a user about an item counts.
 CREATE TABLE feedback (

@@ -1,36 +1,11 @@
 //! Items of threads.
 
-use chatwire_protocols::items::{Body, Origin};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use serde::{Deserialize, Serialize};
 
 use super::unknown;
-use crate::store::{Item, Owner, Page, PageQuery, Sequence, StoreError};
+use crate::store::{Item, Owner, Page, PageQuery, Sequence, StoreError, content};
 
 const COLUMNS: &str = "sequence, id, hidden, body, created_at";
-
-/// What of an item has no column of its own.
-#[derive(Serialize)]
-struct Content<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    origin: Option<&'a Origin>,
-    #[serde(flatten)]
-    body: &'a Body,
-}
-
-/// The same, read.
-#[derive(Deserialize)]
-struct Stored {
-    #[serde(default)]
-    origin: Option<Origin>,
-    #[serde(flatten)]
-    body: Body,
-}
-
-fn content(item: &Item) -> Result<String, StoreError> {
-    let content = Content { origin: item.origin.as_ref(), body: &item.body };
-    serde_json::to_string(&content).map_err(|error| StoreError::Other(error.to_string()))
-}
 
 pub fn append(connection: &Connection, owner: &Owner, thread: &str, item: &Item) -> Result<(), StoreError> {
     let sequence = take_place(connection, owner, thread)?;
@@ -43,7 +18,7 @@ pub fn append(connection: &Connection, owner: &Owner, thread: &str, item: &Item)
         item.id.as_str(),
         item.body.kind(),
         item.hidden,
-        content(item)?,
+        content::write(item)?,
         item.created
     ])?;
     Ok(())
@@ -52,7 +27,8 @@ pub fn append(connection: &Connection, owner: &Owner, thread: &str, item: &Item)
 pub fn put(connection: &Connection, owner: &Owner, thread: &str, item: &Item) -> Result<(), StoreError> {
     let sql = "UPDATE items SET kind = ?4, hidden = ?5, body = ?6 WHERE owner = ?1 AND thread = ?2 AND id = ?3";
     let mut statement = connection.prepare_cached(sql)?;
-    let values = params![owner.as_str(), thread, item.id.as_str(), item.body.kind(), item.hidden, content(item)?];
+    let values =
+        params![owner.as_str(), thread, item.id.as_str(), item.body.kind(), item.hidden, content::write(item)?];
     if statement.execute(values)? > 0 { Ok(()) } else { append(connection, owner, thread, item) }
 }
 
@@ -113,6 +89,6 @@ fn take_place(connection: &Connection, owner: &Owner, thread: &str) -> Result<Se
 
 fn item(row: &Row<'_>) -> rusqlite::Result<(Sequence, Item)> {
     let (id, body): (String, String) = (row.get(1)?, row.get(3)?);
-    let Stored { origin, body } = serde_json::from_str(&body).map_err(|error| unknown(3, &error.to_string()))?;
+    let (origin, body) = content::read(&body).map_err(|error| unknown(3, &error.to_string()))?;
     Ok((row.get(0)?, Item { id: id.into(), created: row.get(4)?, hidden: row.get(2)?, origin, body }))
 }

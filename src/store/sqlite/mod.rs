@@ -13,13 +13,14 @@ mod work;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use chatwire_protocols::event::Text;
 use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::work::Queue;
 use super::{
-    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Sequence, Store,
+    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence, Store,
     StoreError, Summary, Thread, UsageRow, Write,
 };
 
@@ -170,9 +171,28 @@ impl Store for Sqlite {
         self.writer.submit(move |connection| attachments::put(connection, &owner, &attachment))
     }
 
+    fn add_attachment(&self, owner: &Owner, attachment: Attachment, room: Room) -> Pending<()> {
+        let owner = owner.clone();
+        self.writer.submit(move |connection| attachments::add(connection, &owner, &attachment, room))
+    }
+
+    fn finish_attachment(&self, owner: &Owner, id: &str, size: u64) -> Pending<bool> {
+        let (owner, id) = (owner.clone(), id.to_owned());
+        self.writer.submit(move |connection| attachments::finish(connection, &owner, &id, size))
+    }
+
     fn attachment(&self, owner: &Owner, id: &str) -> Pending<Option<Attachment>> {
         let (owner, id) = (owner.clone(), id.to_owned());
         self.reader.submit(move |connection| attachments::find(connection, &owner, &id))
+    }
+
+    fn attachment_owner(&self, id: &str) -> Pending<Option<Owner>> {
+        let id = id.to_owned();
+        self.reader.submit(move |connection| attachments::owner(connection, &id))
+    }
+
+    fn forget_attachments(&self, before: u64, limit: u32) -> Pending<Vec<Text>> {
+        self.writer.submit(move |connection| attachments::forget(connection, before, limit))
     }
 
     fn delete_attachment(&self, owner: &Owner, id: &str) -> Pending<bool> {

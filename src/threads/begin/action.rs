@@ -2,12 +2,12 @@
 
 use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::{Data, Event, FinishReason, ToolOutcome, output_text};
-use chatwire_protocols::items::{Body, Item, Note, data};
+use chatwire_protocols::items::{Body, Item, Note, Widget, data};
 use chatwire_protocols::operation::Act;
 use serde_json::json;
 
 use crate::config::plan::ActionPlan;
-use crate::threads::acting::{Ran, widget};
+use crate::threads::acting::Ran;
 use crate::threads::draft::{Draft, Next, Place, said};
 use crate::threads::error::{invalid, no_item};
 use crate::threads::{ThreadError, new_id, now_ms};
@@ -34,22 +34,18 @@ pub async fn act(place: Place<'_>, act: &Act) -> Result<(Draft, Acted), ThreadEr
         return Err(invalid("item_id", "is not a widget"));
     }
     let plan = action(&place, act)?;
-    let ran = place.threads.run_action(place.asker, plan, act).await?;
-    let mut draft = if plan.say { place.draft(None).await? } else { Draft::default() };
-    let replaced = sender.is_some();
-    let item = ran.data.iter().rev().find_map(|data| widget(data)).map(|widget| match sender {
-        Some(sender) => Item { body: Body::Widget(widget), ..sender },
-        None => item_of(Body::Widget(widget), "wid"),
-    });
-    if let Some(item) = item.clone() {
-        if replaced {
-            draft.replaced.push(item.clone());
-            draft.put(item);
-        } else {
+    let ran = place.threads.run_action(place.asker, place.thread, plan, act).await?;
+    let mut draft = place.draft(None).await?;
+    let made = ran.data.iter().rev().find_map(|data| Some((data, Widget::of(&data.name, &data.value)?)));
+    let item = made.map(|(data, widget)| match sender {
+        Some(sender) => replace(&mut draft, sender, widget, data),
+        None => {
+            let item = item_of(Body::Widget(widget), "wid");
             draft.shown.push(item.clone());
-            draft.add(item);
+            draft.add(item.clone());
+            item
         }
-    }
+    });
     if plan.say {
         let text: String = words(act, &ran).chars().take(LONGEST_NOTE).collect();
         draft.add(Item { hidden: true, ..item_of(Body::Note(Note { text }), "note") });
@@ -63,6 +59,26 @@ pub async fn act(place: Place<'_>, act: &Act) -> Result<(Draft, Acted), ThreadEr
 fn action<'a>(place: &Place<'a>, act: &Act) -> Result<&'a ActionPlan, ThreadError> {
     let known = place.asker.memory.actions.get(&act.name);
     known.ok_or_else(|| CallerError::new(404, "unknown_action", "there is no such action").into())
+}
+
+/// Puts a widget in the place of another, and its data in the place of the data that the other was made from: dialects
+/// without widgets show that.
+fn replace(draft: &mut Draft, sender: Item, widget: Widget, data: &Data) -> Item {
+    let source = draft.items.iter().rev().find(|item| match (&item.body, &sender.body) {
+        (Body::Data(kept), Body::Widget(shown)) => Widget::of(&kept.name, &kept.value).as_ref() == Some(shown),
+        _ => false,
+    });
+    if let Some(mut source) = source.cloned()
+        && let Body::Data(kept) = &mut source.body
+        && kept.name == data.name
+    {
+        kept.value.clone_from(&data.value);
+        draft.put(source);
+    }
+    let item = Item { body: Body::Widget(widget), ..sender };
+    draft.replaced.push(item.clone());
+    draft.put(item.clone());
+    item
 }
 
 fn item_of(body: Body, kind: &str) -> Item {

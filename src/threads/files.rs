@@ -1,4 +1,4 @@
-//! What the engine needs of others: the bytes of uploaded files, and ears.
+//! Uploaded files, as the engine needs them.
 
 use std::fmt;
 use std::pin::Pin;
@@ -35,12 +35,6 @@ pub trait Files: fmt::Debug + Send + Sync {
     fn show(&self, owner: &Owner, attachment: &mut Attachment);
 }
 
-/// Writes down what is spoken.
-pub trait Transcriber: fmt::Debug + Send + Sync {
-    /// What is spoken in this sound.
-    fn transcribe(&self, audio: Vec<u8>, media_type: String) -> Serving<Result<String, ThreadError>>;
-}
-
 /// No files: none can be announced, and there are none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoFiles;
@@ -66,15 +60,4 @@ impl Files for NoFiles {
     }
 
     fn show(&self, _: &Owner, _: &mut Attachment) {}
-}
-
-/// No ears.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoTranscriber;
-
-impl Transcriber for NoTranscriber {
-    fn transcribe(&self, _: Vec<u8>, _: String) -> Serving<Result<String, ThreadError>> {
-        let error = CallerError::new(404, "no_dictation", "this gateway takes no dictation");
-        Box::pin(std::future::ready(Err(error.into())))
-    }
 }
