@@ -128,6 +128,7 @@ impl Store for Sqlite {
                 Write::Touch { updated } => threads::touch(connection, &owner, &thread, *updated),
                 Write::Add(item) => items::append(connection, &owner, &thread, item),
                 Write::Put(item) => items::put(connection, &owner, &thread, item),
+                Write::Replace(item) => items::replace(connection, &owner, &thread, item).map(drop),
                 Write::Remove(id) => items::delete(connection, &owner, &thread, id),
                 Write::RemoveAfter(id) => items::delete_behind(connection, &owner, &thread, id),
                 Write::Attach(id) => attachments::attach(connection, &owner, &thread, id),
