@@ -78,6 +78,8 @@ pub enum Write {
     },
     /// Deletes all items.
     Clear,
+    /// Replaces the item with this id, which keeps its place and its time, if it is there.
+    Replace(Item),
     /// Deletes an item, if it is there.
     Remove(Text),
     /// Deletes all items behind this one, if it is there.

@@ -91,9 +91,9 @@ impl Draft {
         self.items.push(item);
     }
 
-    /// Replaces an item.
+    /// Replaces an item. One that another request deletes meanwhile stays deleted.
     pub fn put(&mut self, item: Item) {
-        self.writes.push(Write::Put(item.clone()));
+        self.writes.push(Write::Replace(item.clone()));
         match self.items.iter_mut().find(|stored| stored.id == item.id) {
             Some(stored) => *stored = item,
             None => self.items.push(item),

@@ -17,7 +17,7 @@ use super::listing::show;
 use super::title::Naming;
 use super::{Asker, Reply, Said, ThreadError, Threads, new_id, now_ms, title};
 use crate::config::plan::Model;
-use crate::store::Write;
+use crate::store::{Pending, Write};
 use crate::turn::{Busy, Claim, Kept, choose_model, parts};
 
 /// How long a request waits for a turn of its thread.
@@ -134,11 +134,14 @@ impl Threads {
         let wire = chat.wire;
         let mut parts = parts(&self.means, asker.route, Some(asker.owner), turn, chat, model).await;
         // From here on nothing can be refused: what is stored is answered.
-        self.write(asker, &id, writes).await?;
+        let stored: Pending<()> = match writes.is_empty() {
+            true => Box::pin(std::future::ready(Ok(()))),
+            false => self.store().apply(asker.owner, &id, writes),
+        };
         let beside = naming.filter(|_| thread.title.is_none()).map(|naming| naming.run(Arc::clone(self)));
         let page_calls = asker.route.protocol.frontend.as_ref().is_some_and(|frontend| frontend.page_calls);
         parts.page_calls = page_calls;
-        let follower = self.turns.start(Kept {
+        let kept = Kept {
             claim,
             parts,
             chat: opening,
@@ -149,8 +152,8 @@ impl Threads {
             style: Style { page_calls },
             leaving: asker.memory.leaving,
             beside,
-        });
-        Ok(Reply::Turn(follower, wire))
+        };
+        Ok(Reply::Turn(self.turns.start_behind(stored, kept).await?, wire))
     }
 
     /// A turn of which nothing is kept. It takes its turn in its thread, and can be stopped there.

@@ -146,15 +146,12 @@ impl Keeper {
             self.writes.clear();
             self.results.clear();
         }
-        for result in std::mem::take(&mut self.results) {
-            match self.answer(&result).await {
-                Ok(Some(item)) => self.writes.push(Write::Put(item)),
-                Ok(None) => tracing::warn!(turn = %self.turn, call = %result.call, "a result has no call"),
-                Err(error) => {
-                    self.results.push(result);
-                    return Err(error);
-                }
+        while let Some(result) = self.results.first() {
+            match self.answer(result).await? {
+                Some(item) => self.writes.push(Write::Put(item)),
+                None => tracing::warn!(turn = %self.turn, call = %result.call, "a result has no call"),
             }
+            self.results.remove(0);
         }
         // Both are asked before either is waited for, so that they share one flush of the disk.
         let usage: Vec<_> = self.usage.drain(..).map(|row| self.store.add_usage(&self.owner, row)).collect();

@@ -131,6 +131,7 @@ impl Store for Sqlite {
                 Write::Put(item) => items::put(connection, &owner, &thread, item),
                 Write::Room { sessions, most } => sessions::check_room(connection, sessions, *most),
                 Write::Clear => items::clear(connection, &owner, &thread),
+                Write::Replace(item) => items::replace(connection, &owner, &thread, item).map(drop),
                 Write::Remove(id) => items::delete(connection, &owner, &thread, id),
                 Write::RemoveAfter(id) => items::delete_behind(connection, &owner, &thread, id),
                 Write::Attach(id) => attachments::attach(connection, &owner, &thread, id),
