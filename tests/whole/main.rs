@@ -4,6 +4,7 @@
 
 #[path = "../binary/mod.rs"]
 mod binary;
+mod client_tools;
 mod killed;
 mod page;
 mod provider;
