@@ -14,12 +14,12 @@ fn call_all(provider: &Provider) {
 }
 
 /// The results in what a model is told, by their calls.
-fn results(told: &[Value]) -> Vec<(&str, &str)> {
+pub fn results(told: &[Value]) -> Vec<(&str, &str)> {
     let results = told.iter().filter(|message| message["role"] == "tool");
     results.map(|row| (row["tool_call_id"].as_str().unwrap(), row["content"].as_str().unwrap())).collect()
 }
 
-fn went_well(heard: &Heard) -> Vec<Value> {
+pub fn went_well(heard: &Heard) -> Vec<Value> {
     assert_eq!((heard.status, heard.whole), (200, true), "{}", heard.body);
     let events = heard.events();
     assert!(!heard.body.contains(r#""type":"error""#), "{}", heard.body);
@@ -123,7 +123,8 @@ impl<'a> Chat<'a> {
     /// Sends the message as it stands with these outputs: all calls are in it, as pages send them.
     fn give(&self, outputs: [Option<&str>; 3]) -> Vec<Value> {
         let parts = CALLS.iter().zip(outputs).map(|((id, name), output)| {
-            let mut part = json!({"type": format!("tool-{name}"), "toolCallId": id, "state": "input-available", "input": {}});
+            let mut part =
+                json!({"type": format!("tool-{name}"), "toolCallId": id, "state": "input-available", "input": {}});
             if let Some(output) = output {
                 part["state"] = "output-available".into();
                 part["output"] = output.into();

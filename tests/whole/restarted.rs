@@ -32,18 +32,21 @@ page = {{}}
 [tools.c]
 page = {{}}
 
+[tools.ask]
+form = {{}}
+
 [[routes]]
 path = "/chatkit"
 protocol = "chatkit"
 model = "m"
-tools = ["clock", "a", "b", "c"]
+tools = ["clock", "a", "b", "c", "ask"]
 
 [[routes]]
 path = "/ai"
 protocol = "vercel-auto"
 model = "m"
 memory = true
-tools = ["clock", "a", "b", "c"]
+tools = ["clock", "a", "b", "c", "ask"]
 "#
     )
 }
@@ -114,7 +117,10 @@ fn ten_turns_with_a_kill_between_them_are_one_conversation() {
     // Another dialect shows the same, and goes on with it.
     let read = |address: &str| {
         let messages = get(address, &format!("/ai/{thread}/messages"))["messages"].as_array().unwrap().clone();
-        messages.iter().map(|message| (message["role"].as_str().unwrap().to_owned(), words(message))).collect::<Vec<_>>()
+        messages
+            .iter()
+            .map(|message| (message["role"].as_str().unwrap().to_owned(), words(message)))
+            .collect::<Vec<_>>()
     };
     assert_eq!(read(&gateway.address), talk(["user", "assistant"]));
     provider.says("answer 10");
