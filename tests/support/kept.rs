@@ -62,6 +62,10 @@ impl Frontend for Kept {
         }
     }
 
+    fn asks_approval(&self, _: &ChatRequest) -> bool {
+        true
+    }
+
     fn open(&self, chat: &ChatRequest, context: &ReplyContext) -> Reply {
         let headers = vec![("content-type", "text/event-lines".to_owned())];
         let opening = json!({
