@@ -9,6 +9,7 @@ mod forms;
 mod killed;
 mod page;
 mod provider;
+mod refused;
 mod restarted;
 
 use std::path::PathBuf;
@@ -30,7 +31,17 @@ impl Folder {
 
     /// Starts a gateway with this configuration and the folder's store.
     pub fn gateway(&self) -> binary::Gateway {
-        binary::Gateway::on(&self.0.join("gateway.toml"), &self.0.join("chat.db"))
+        binary::Gateway::on(&self.0.join("gateway.toml"), &self.store())
+    }
+
+    /// Its store.
+    pub fn store(&self) -> PathBuf {
+        self.0.join("chat.db")
+    }
+
+    /// Puts a file beside the configuration.
+    pub fn write(&self, name: &str, content: &serde_json::Value) {
+        std::fs::write(self.0.join(name), content.to_string()).unwrap();
     }
 }
 

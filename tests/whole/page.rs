@@ -36,25 +36,31 @@ pub fn send(address: &str, operation: &Value) -> Heard {
     post(address, "/chatkit", operation)
 }
 
+/// The same as this user.
+pub fn send_as(address: &str, user: &str, operation: &Value) -> Heard {
+    exchange(address, &format!("x-user: {user}\r\n"), "POST", "/chatkit", &operation.to_string())
+}
+
 /// Posts to a path.
 pub fn post(address: &str, path: &str, body: &Value) -> Heard {
-    exchange(address, "POST", path, &body.to_string())
+    exchange(address, "", "POST", path, &body.to_string())
 }
 
 /// What a path gives.
 pub fn get(address: &str, path: &str) -> Value {
-    let heard = exchange(address, "GET", path, "");
+    let heard = exchange(address, "", "GET", path, "");
     assert_eq!((heard.status, heard.whole), (200, true), "{path}: {}", heard.body);
     heard.json()
 }
 
-fn exchange(address: &str, method: &str, path: &str, body: &str) -> Heard {
+fn exchange(address: &str, headers: &str, method: &str, path: &str, body: &str) -> Heard {
     let mut bytes = Vec::new();
     // A gateway that is killed refuses or resets connections.
     if let Ok(mut socket) = TcpStream::connect(address.trim_start_matches("http://")) {
         socket.set_read_timeout(Some(LONG)).unwrap();
         let head = "host: a\r\nconnection: close\r\ncontent-type: application/json\r\n";
-        let _ = write!(socket, "{method} {path} HTTP/1.1\r\n{head}content-length: {}\r\n\r\n{body}", body.len());
+        let _ =
+            write!(socket, "{method} {path} HTTP/1.1\r\n{headers}{head}content-length: {}\r\n\r\n{body}", body.len());
         let mut piece = [0; 4096];
         loop {
             match socket.read(&mut piece) {
