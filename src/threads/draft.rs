@@ -116,9 +116,9 @@ impl Draft {
         if kept.result.is_some() {
             return false;
         }
-        kept.answer(&ToolResult { outcome, ..ToolResult::ok(call, output.clone()) });
-        self.put(item);
         self.answer_form(call, &output);
+        kept.answer(&ToolResult { outcome, ..ToolResult::ok(call, output) });
+        self.put(item);
         true
     }
 
