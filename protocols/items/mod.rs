@@ -11,6 +11,7 @@
 //! shows of it.
 
 mod fold;
+mod form;
 mod input;
 
 use serde::{Deserialize, Serialize};
