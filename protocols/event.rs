@@ -335,6 +335,8 @@ pub struct ToolAwait {
 pub enum Wants {
     /// The page must run it and send the output.
     Output,
+    /// The user must answer its questions, where the page has forms; elsewhere the page runs it.
+    Answers,
     /// A person must allow it; the answer names this approval.
     Approval(Text),
 }

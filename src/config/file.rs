@@ -245,6 +245,9 @@ section! {
         fixed: Optional<Fixed>,
         /// The page runs it: `page = {}`.
         page: Optional<Page>,
+        /// The user answers the model's questions, in a form where the page has them: `form = {}`. It has its own
+        /// `parameters`.
+        form: Optional<Form>,
         /// A request to a server of yours for each call.
         http: Optional<Http>,
         /// A model writes its result, which goes to the page as it is written.
@@ -289,6 +292,11 @@ section! {
 section! {
     /// A tool that the page runs.
     Page, "`page`" {}
+}
+
+section! {
+    /// A tool by which the model asks the user.
+    Form, "`form`" {}
 }
 
 section! {

@@ -404,6 +404,8 @@ pub enum ToolKind {
     Fixed(Value),
     /// The page runs it.
     Page,
+    /// The user answers its questions: in a form, or as the page shows them.
+    Form,
     /// A model writes it.
     Write(Arc<Writer>),
     /// Code of the program that the gateway is a part of.
@@ -411,10 +413,15 @@ pub enum ToolKind {
 }
 
 impl ToolKind {
+    /// True if the page, or its user, gives the result.
+    pub const fn is_page(&self) -> bool {
+        matches!(self, Self::Page | Self::Form)
+    }
+
     /// True if the output of such a tool comes in pieces.
     pub fn streams(&self) -> bool {
         match self {
-            Self::Fixed(_) | Self::Page => false,
+            Self::Fixed(_) | Self::Page | Self::Form => false,
             Self::Write(_) => true,
             Self::Code(code) => code.streams(),
         }

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
-use super::{attachments, cors, facts, inspect, kept, open, owner, refuse, request};
+use super::{attachments, cors, facts, health, inspect, kept, open, owner, refuse, request};
 use crate::config::plan::{Model, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -29,9 +29,9 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
         let mut response = refused(record, None, &Refusal::Caller(&error));
         refuse::close(&mut response, head.version);
         response
-    } else if head.uri.path() == "/health" {
+    } else if let Some(response) = health::reply(&gateway, &head).await {
         record.quiet();
-        refuse::health(&head.method, gateway.stop.has_begun())
+        response
     } else if let Some(route) = gateway.route(head.uri.path()) {
         let mut response = on_path(&gateway, route, "", &head, body, record).await;
         cors::apply(&route.cors, &head.headers, &mut response);

@@ -40,7 +40,7 @@ pub fn reply(gateway: &Gateway, mount: &InspectMount, below: &str, head: &Parts,
         refuse::allow(&mut response, METHODS);
         return response;
     }
-    record.answered();
+    record.answered(200);
     let body = if below == "/tools" { tools(gateway) } else { servers(&gateway.servers.report()) };
     refuse::json(200, &body)
 }

@@ -99,6 +99,7 @@ impl Listening {
         tokio::select! {
             () = draining => {}
             () = accept(&listener, &gateway, &stop, &slots) => {}
+            never = gateway.threads.sweep_always(&gateway.plan.routes) => match never {},
         }
         drop(listener);
         tracing::info!("stopping");
@@ -201,6 +202,7 @@ mod tests {
             parts,
             chat: ChatRequest::default(),
             context: ReplyContext::default(),
+            keeps: true,
             store: Arc::clone(&gateway.store),
             owner,
             style: Style::default(),

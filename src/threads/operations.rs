@@ -11,9 +11,10 @@ use chatwire_protocols::operation::{Act, Answer, List, Operation, Page};
 use super::begin;
 use super::draft::Place;
 use super::error::{conflict, invalid, no_attachment, no_item, no_thread};
+use super::listing::MOST;
 use super::title::{LONGEST_GIVEN, one_line};
-use super::turn::check_open;
-use super::{Asker, ThreadError, Threads, now_ms};
+use super::turn::{check_open, new_thread, room};
+use super::{Asker, ThreadError, Threads, new_id, now_ms};
 use crate::store::{Direction, Owner, PageQuery, Write};
 use crate::turn::Claim;
 
@@ -53,7 +54,30 @@ impl Threads {
                 Answer::Messages { items: self.whole(asker, &thread).await?, wire }
             }
             Operation::Rename { thread, title } => self.rename(owner, &thread, &title).await?,
-            Operation::Delete { thread } => Answer::Done(self.delete(asker, &thread).await?),
+            Operation::Create { metadata } => {
+                let thread = new_thread(asker, new_id("thr"), metadata);
+                let writes = room(asker).into_iter().chain([Write::Thread(thread.clone())]).collect();
+                self.store().apply(owner, &thread.id, writes).await?;
+                Answer::Created(thread)
+            }
+            Operation::Clear { thread } => {
+                self.clear(asker, &thread).await?;
+                Answer::Cleared(thread)
+            }
+            Operation::Summary { thread } => {
+                let summary = self.store().summary(owner, &thread).await?;
+                Answer::Summary(Box::new(summary.ok_or_else(no_thread)?))
+            }
+            Operation::Summaries => Answer::Summaries(self.store().summaries(owner, &asker.route.path, MOST).await?),
+            Operation::Usage { thread } => {
+                self.find(owner, &thread).await?;
+                let usage = self.store().thread_usage(owner, &thread).await?;
+                Answer::Usage(thread, usage)
+            }
+            Operation::Delete { thread } => {
+                let found = self.delete(asker, &thread).await?;
+                Answer::Deleted { thread, found }
+            }
             Operation::Feedback { thread, items, positive } => {
                 self.rate(owner, &thread, items, positive).await?;
                 Answer::Done(true)
@@ -106,13 +130,20 @@ impl Threads {
         let _claim = self.stop_and_claim(owner, thread).await?;
         let files = self.files_of(owner, thread).await?;
         let deleted = self.store().delete_thread(owner, thread).await?;
-        for file in files {
-            // The thread is gone whatever becomes of them; what is left over is swept later.
-            if let Err(error) = asker.files.delete(owner, &file).await {
-                tracing::warn!(%error, "a file of a deleted thread was not deleted");
-            }
-        }
+        delete_files(asker, files).await;
         Ok(deleted)
+    }
+
+    /// Empties a thread when its turn has come. What it has cost stays.
+    async fn clear(&self, asker: Asker<'_>, thread: &str) -> Result<(), ThreadError> {
+        self.find(asker.owner, thread).await?;
+        let _claim = self.claim(asker, thread, None).await?;
+        check_open(&self.find(asker.owner, thread).await?)?;
+        let files = self.files_of(asker.owner, thread).await?;
+        let writes = vec![Write::Clear, Write::Touch { updated: now_ms() }];
+        self.store().apply(asker.owner, thread, writes).await?;
+        delete_files(asker, files).await;
+        Ok(())
     }
 
     /// Nothing runs in the thread from here on, and nothing begins. Who waited for it before comes first, and is stopped.
@@ -168,5 +199,14 @@ impl Threads {
         }
         self.store().apply(asker.owner, thread, draft.writes).await?;
         Ok(acted.item)
+    }
+}
+
+async fn delete_files(asker: Asker<'_>, files: Vec<Text>) {
+    for file in files {
+        // Their messages are gone whatever becomes of them; what is left over is swept later.
+        if let Err(error) = asker.files.delete(asker.owner, &file).await {
+            tracing::warn!(%error, "a file of a deleted thread was not deleted");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 pub mod fence;
+pub mod form;
 pub mod http;
 pub mod mcp;
 mod net;
@@ -149,7 +150,7 @@ impl Toolbox {
         for tool in route {
             offered.push(spec(tool));
             match tool.kind {
-                ToolKind::Page => page.push((tool.name.as_str().into(), Some(Arc::clone(tool)))),
+                ToolKind::Page | ToolKind::Form => page.push((tool.name.as_str().into(), Some(Arc::clone(tool)))),
                 ToolKind::Fixed(_) | ToolKind::Write(_) | ToolKind::Code(_) => gateway.push(Arc::clone(tool)),
             }
         }

@@ -223,7 +223,7 @@ async fn run(tool: Arc<ToolPlan>, input: ToolInput, speaker: Speaker, upstreams:
         match &tool.kind {
             ToolKind::Fixed(output) => ToolOutput::ok(output.clone()),
             ToolKind::Code(code) => code.run(input, speaker).await,
-            ToolKind::Page => ToolOutput::error("This tool runs in the page."),
+            ToolKind::Page | ToolKind::Form => ToolOutput::error("This tool runs in the page."),
             ToolKind::Write(writer) => match upstreams {
                 Some(upstreams) => writer.run(upstreams, input, speaker, tool.timeout, tool.max_output).await,
                 None => ToolOutput::error("No model can be called from here."),

@@ -67,8 +67,10 @@ impl Round {
         if let Some(Err(why)) = tool.as_ref().map(|tool| tool.arguments.check(&arguments)) {
             return self.refuse(call, &why);
         }
-        match tool.filter(|tool| !matches!(tool.kind, ToolKind::Page)) {
+        match tool {
             None => self.ask(call, Wants::Output, said),
+            Some(tool) if matches!(tool.kind, ToolKind::Form) => self.ask(call, Wants::Answers, said),
+            Some(tool) if tool.kind.is_page() => self.ask(call, Wants::Output, said),
             Some(tool) if tool.permission == Permission::Ask => {
                 self.ask(call, Wants::Approval(format_compact!("approval_{call}")), said);
             }

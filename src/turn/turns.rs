@@ -15,17 +15,18 @@ use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::event::CancelledBy;
 use chatwire_protocols::items::{Folder, Style};
 use chatwire_protocols::protocol::ReplyContext;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::claims::{Claim, Claims};
+use super::claims::{Claim, Claims, Stopped};
 use super::driver::{Driver, Parts};
 use super::feed::{Feed, MOST};
 use super::follower::Follower;
 use super::keeper::Keeper;
 use super::task::{Beside, Post, Running, unbreakable};
 use crate::config::Words;
-use crate::store::{Owner, Store};
+use crate::store::{Owner, Pending, Store, StoreError};
 
 /// What becomes of a turn when the last page that follows it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,8 @@ pub struct Kept {
     pub chat: ChatRequest,
     /// The context of every reply.
     pub context: ReplyContext,
+    /// False if nothing of it is stored but what it costs.
+    pub keeps: bool,
     /// Where it is kept.
     pub store: Arc<dyn Store>,
     /// Whose it is.
@@ -101,9 +104,41 @@ impl Turns {
 
     /// Begins a turn.
     pub fn start(&self, kept: Kept) -> Follower {
-        let Kept { claim, parts, chat, context, store, owner, style, leaving, beside } = kept;
+        let (running, follower) = Self::prepare(kept);
+        self.spawn(running.run());
+        follower
+    }
+
+    /// Begins a turn when what it answers is stored: also if nobody waits for that any more, so that nothing that is
+    /// stored stays unanswered because its page has left at that moment.
+    ///
+    /// # Errors
+    /// It could not be stored: there is no turn then.
+    pub async fn start_behind(&self, stored: Pending<()>, kept: Kept) -> Result<Follower, StoreError> {
+        let (running, follower) = Self::prepare(kept);
+        let (tell, told) = oneshot::channel();
+        self.spawn(async move {
+            let stored = stored.await;
+            let begins = stored.is_ok();
+            if begins {
+                // The page may have left.
+                let _ = tell.send(stored);
+                running.run().await;
+            } else {
+                // The thread is free again when the page hears of it.
+                drop(running);
+                let _ = tell.send(stored);
+            }
+        });
+        told.await.unwrap_or(Err(StoreError::Closed))?;
+        Ok(follower)
+    }
+
+    fn prepare(kept: Kept) -> (Running, Follower) {
+        let Kept { claim, parts, chat, context, keeps, store, owner, style, leaving, beside } = kept;
         let folder = Folder::new(context.message.clone(), style);
-        let keeper = Keeper::new(store, owner, claim.thread(), parts.turn.clone(), &parts.model.name, folder);
+        let keeper =
+            Keeper::new(store, owner, claim.thread(), parts.turn.clone(), &parts.model.name, folder).keeping(keeps);
         let feed = Arc::new(Feed::new(chat, context, leaving, MOST));
         let follower = Follower::first(&feed);
         let running = Running {
@@ -113,11 +148,14 @@ impl Turns {
             post: Post::new(feed, claim),
             beside: beside.map(unbreakable),
         };
+        (running, follower)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks();
         // What has ended since the last start needs its memory no longer.
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(running.run());
-        follower
+        tasks.spawn(task);
     }
 
     /// Follows the turn that runs in a thread, unless its start is no longer known or too many follow it.
@@ -125,11 +163,14 @@ impl Turns {
         Follower::of(&self.claims.running(owner, thread)?)
     }
 
-    /// Cancels the turn that runs in a thread and waits until it is wound up. False if none runs.
+    /// Cancels the turn that runs in a thread and waits until it is wound up; one that is about to begin ends as soon
+    /// as it does, which is not waited for. False if there is neither.
     pub async fn stop(&self, owner: &Owner, thread: &str, by: CancelledBy) -> bool {
-        let Some(feed) = self.claims.running(owner, thread) else { return false };
-        feed.cancel(by);
-        feed.wound_up().await;
+        match self.claims.stop(owner, thread, by) {
+            Stopped::Nothing => return false,
+            Stopped::ToCome => {}
+            Stopped::Running(feed) => feed.wound_up().await,
+        }
         true
     }
 

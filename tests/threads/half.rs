@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chatwire::server::Stop;
 use chatwire::store::{
     Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence, Sqlite,
-    Store, Thread, UsageRow, Write,
+    Store, Summary, Thread, UsageRow, Write,
 };
 use chatwire::threads::{Asker, NoFiles, Reply, ThreadError, Threads};
 use chatwire::turn::{Means, Turns};
@@ -96,6 +96,21 @@ impl Store for Frail {
     }
     fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>> {
         self.inner.usage(owner, since)
+    }
+    fn thread_usage(&self, owner: &Owner, thread: &str) -> Pending<Vec<ModelUsage>> {
+        self.inner.thread_usage(owner, thread)
+    }
+    fn summary(&self, owner: &Owner, thread: &str) -> Pending<Option<Summary>> {
+        self.inner.summary(owner, thread)
+    }
+    fn summaries(&self, owner: &Owner, sessions: &str, limit: u32) -> Pending<Vec<Summary>> {
+        self.inner.summaries(owner, sessions, limit)
+    }
+    fn count_sessions(&self, sessions: &str) -> Pending<u64> {
+        self.inner.count_sessions(sessions)
+    }
+    fn old_sessions(&self, sessions: &str, before: u64, limit: u32) -> Pending<Vec<(Owner, String)>> {
+        self.inner.old_sessions(sessions, before, limit)
     }
 }
 

@@ -3,10 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value};
 
-use super::{attachments, unknown};
+use super::{attachments, unknown, usage};
 use crate::store::{Owner, Page, PageQuery, Sequence, StoreError, Thread, ThreadStatus};
 
-const COLUMNS: &str = "sequence, id, title, metadata, created_at, updated_at, status, reason";
+pub(super) const COLUMNS: &str = "sequence, id, title, metadata, created_at, updated_at, status, reason";
 
 pub fn put(connection: &Connection, owner: &Owner, thread: &Thread) -> Result<(), StoreError> {
     let sql = "INSERT INTO threads (owner, id, title, metadata, created_at, updated_at, status, reason)
@@ -53,12 +53,13 @@ pub fn page(connection: &Connection, owner: &Owner, query: PageQuery) -> Result<
 }
 
 pub fn delete(connection: &Connection, owner: &Owner, id: &str) -> Result<bool, StoreError> {
+    usage::forget_thread(connection, owner, id)?;
     attachments::detach(connection, owner, id)?;
     let sql = "DELETE FROM threads WHERE owner = ?1 AND id = ?2";
     Ok(connection.prepare_cached(sql)?.execute([owner.as_str(), id])? > 0)
 }
 
-fn thread(row: &Row<'_>) -> rusqlite::Result<(Sequence, Thread)> {
+pub(super) fn thread(row: &Row<'_>) -> rusqlite::Result<(Sequence, Thread)> {
     let metadata: String = row.get(3)?;
     let metadata: Map<String, Value> =
         serde_json::from_str(&metadata).map_err(|error| unknown(3, &error.to_string()))?;

@@ -125,8 +125,11 @@ impl Connection {
         match serving.await {
             Ok(service) => Ok(Self::new(service, client, Some((process, gave_up)), helpers)),
             Err(error) => {
-                let closed = matches!(error, ClientInitializeError::ConnectionClosed(_));
-                // What closed its output has ended or is about to.
+                let closed = matches!(
+                    error,
+                    ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::TransportError { .. }
+                );
+                // What closed its pipes has ended or is about to.
                 let status =
                     if closed { tokio::time::timeout(CLOSE, process.ended()).await.ok().flatten() } else { None };
                 process.end().await;
