@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::cost::Cost;
 use crate::event;
 use crate::operation::ModelUsage;
 
@@ -17,25 +18,29 @@ impl SessionUsage {
     /// Counts one more model call.
     pub(super) fn add(&mut self, model: &str, usage: &event::Usage) {
         let at = self.0.iter().position(|known| known.model == model).unwrap_or_else(|| {
-            self.0.push(ModelUsage { model: model.to_owned(), ..ModelUsage::default() });
+            let cost = Some(Cost::default());
+            self.0.push(ModelUsage { model: model.to_owned(), cost, ..ModelUsage::default() });
             self.0.len() - 1
         });
         let known = &mut self.0[at];
         known.calls += 1;
         known.input = known.input.saturating_add(usage.input.unwrap_or(0));
         known.output = known.output.saturating_add(usage.output.unwrap_or(0));
+        known.cost = known.cost.zip(usage.cost).map(|(known, more)| known.plus(more));
     }
 
-    /// The object of the wire. Its `cost` is unknown while the gateway knows no prices, and not zero.
+    /// The object of the wire. Its `cost` is known if that of every call is; it is never told as zero instead.
     pub(super) fn value(&self) -> Value {
         let sum = |count: fn(&ModelUsage) -> u64| self.0.iter().map(count).fold(0, u64::saturating_add);
         let by_model: Map<String, Value> = self.0.iter().map(|usage| (usage.model.clone(), of_model(usage))).collect();
+        let costs = self.0.iter().map(|usage| usage.cost);
+        let cost = costs.reduce(|sum, cost| Some(sum?.plus(cost?))).flatten();
         json!({
             "total_tokens": sum(total),
             "total_prompt_tokens": sum(|usage| usage.input),
             "total_completion_tokens": sum(|usage| usage.output),
             "by_model": by_model,
-            "cost": null,
+            "cost": cost,
         })
     }
 }
@@ -78,6 +83,17 @@ mod tests {
         );
         assert_eq!(value["by_model"]["b"]["invocations"], 1);
         assert_eq!(value["cost"], Value::Null);
+    }
+
+    #[test]
+    fn a_session_costs_what_all_its_calls_cost_if_that_is_known() {
+        let call = |cost: Option<u64>| event::Usage { cost: cost.map(Cost), ..event::Usage::default() };
+        let mut usage = SessionUsage::default();
+        usage.add("a", &call(Some(4_000_000_000)));
+        usage.add("b", &call(Some(500_000_000)));
+        assert_eq!(usage.value()["cost"], json!(0.0045));
+        usage.add("b", &call(None));
+        assert_eq!(usage.value()["cost"], Value::Null);
     }
 
     #[test]
