@@ -132,7 +132,7 @@ mod tests {
             (r#"{"session_id":"s","content":["a"]}"#, "content"),
             (r#"{"session_id":"s","content":"a","model_config":{"temperature":3}}"#, "model_config.temperature"),
             (r#"{"session_id":"s","content":"a","model_config":{"base_url":5}}"#, "model_config.base_url"),
-            (r#"{"session_id":"s","content":"a","ai_model_config":{"api_key":"k"}}"#, "ai_model_config.api_key"),
+            (r#"{"session_id":"s","content":"a","ai_model_config":{"api_key":7}}"#, "ai_model_config.api_key"),
         ] {
             assert_eq!(read("POST", "/stream", "", body), Err((400, path.to_owned())), "{body}");
         }
