@@ -282,6 +282,8 @@ pub enum Answer {
     Done(bool),
     /// Whether there was a turn to stop.
     Stopped(bool),
+    /// There is no turn to show.
+    NothingRuns,
 }
 
 /// A part of a list.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::kept::{self, Address};
+use super::socket::Session;
 use super::{data_stream, request, text, typed_lines, ui_stream};
 use crate::chat::ChatRequest;
 use crate::error::{CallerError, Refusal};
@@ -12,6 +13,7 @@ use crate::event::Text;
 use crate::operation::{Answer, Ask, Operation, TurnAsk};
 use crate::options::Options;
 use crate::protocol::{Document, Frontend, Reply, ReplyContext, RequestHead};
+use crate::socket::Socket;
 use crate::wire::body;
 
 /// A wire of the AI SDK.
@@ -154,9 +156,19 @@ impl Frontend for Page {
             Answer::Stopped(stopped) => json!({ "stopped": stopped }),
             Answer::Done(done) => json!({ "deleted": done }),
             // Nothing that a page of this family can ask for.
-            Answer::Items(..) | Answer::Updated(..) | Answer::Attachment(..) | Answer::Transcript(_) => json!({}),
+            Answer::Items(..)
+            | Answer::Updated(..)
+            | Answer::Attachment(..)
+            | Answer::Transcript(_)
+            | Answer::NothingRuns => json!({}),
         };
         Document { status: 200, content_type: "application/json", body: body.to_string() }
+    }
+
+    /// Pages that open one have releases whose other wire is the UI message stream.
+    fn socket(&self, head: &RequestHead<'_>) -> Result<Option<Box<dyn Socket>>, CallerError> {
+        let there = Address::is_socket(head) && matches!(self.wire, None | Some(Wire::Ui));
+        Ok(there.then(|| Box::new(Session::new(self.ui, Wire::Ui.name())) as Box<dyn Socket>))
     }
 
     /// The other two wires have no word for it that a page would understand.
