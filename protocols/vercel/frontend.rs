@@ -145,7 +145,7 @@ impl Frontend for Page {
 
     fn answer(&self, answer: &Answer) -> Document {
         let body = match answer {
-            Answer::Messages { items, wire } => match Wire::from_name(wire) {
+            Answer::Messages { items, wire, .. } => match Wire::from_name(wire) {
                 Some(Wire::Lines | Wire::TypedLines) => json!({ "messages": kept::line_messages(items) }),
                 Some(Wire::Ui | Wire::Text) | None => json!({ "messages": kept::ui_messages(self.ui, items) }),
             },
@@ -154,7 +154,13 @@ impl Frontend for Page {
             Answer::Stopped(stopped) => json!({ "stopped": stopped }),
             Answer::Done(done) => json!({ "deleted": done }),
             // Nothing that a page of this family can ask for.
-            Answer::Items(..) | Answer::Updated(..) | Answer::Attachment(..) | Answer::Transcript(_) => json!({}),
+            Answer::Items(..)
+            | Answer::Updated(..)
+            | Answer::Attachment(..)
+            | Answer::Transcript(_)
+            | Answer::NothingRuns
+            | Answer::Created(_)
+            | Answer::Cleared(_) => json!({}),
         };
         Document { status: 200, content_type: "application/json", body: body.to_string() }
     }

@@ -86,6 +86,9 @@ impl Frontend for Kept {
             Answer::Attachment(attachment, _) => json!({ "attachment": attachment }),
             Answer::Transcript(text) => json!({ "text": text }),
             Answer::Done(done) => json!({ "done": done }),
+            Answer::NothingRuns => json!({ "running": false }),
+            Answer::Created(row) => json!({ "created": thread(row) }),
+            Answer::Cleared(id) => json!({ "cleared": id }),
             Answer::Stopped(stopped) => json!({ "stopped": stopped }),
         };
         Document { status: 200, content_type: "application/json", body: body.to_string() }
