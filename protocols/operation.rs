@@ -5,7 +5,7 @@ use crate::chat::ChatRequest;
 use crate::event::Text;
 use crate::items::{Attachment, Body, Item, Thread, UserMessage};
 use crate::protocol::Document;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// A request.
@@ -189,6 +189,23 @@ pub enum Operation {
         /// The wire in whose form the page wants them.
         wire: &'static str,
     },
+    /// All threads, or those with this text in their title or in what was said, by their newest activity.
+    Recent {
+        /// The text, in any case.
+        matching: Option<String>,
+    },
+    /// An empty thread with an id of ours.
+    Create {
+        /// What it is called, if the user has said so.
+        title: Option<String>,
+        /// What is kept beside it.
+        metadata: Map<String, Value>,
+    },
+    /// Forget what was said in a thread, and keep the thread.
+    Clear {
+        /// The thread.
+        thread: Text,
+    },
     /// A new name for a thread.
     Rename {
         /// The thread.
@@ -267,6 +284,8 @@ pub enum Answer {
     Items(Text, Page<Item>),
     /// The whole of a thread, oldest first.
     Messages {
+        /// The thread.
+        thread: Text,
         /// Its items, hidden ones too.
         items: Vec<Item>,
         /// The wire that was asked for.
@@ -284,6 +303,10 @@ pub enum Answer {
     Stopped(bool),
     /// There is no turn to show.
     NothingRuns,
+    /// A thread was made.
+    Created(Thread),
+    /// A thread was emptied.
+    Cleared(Text),
 }
 
 /// A part of a list.

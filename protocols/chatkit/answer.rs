@@ -24,9 +24,12 @@ pub(super) fn answer(answer: &Answer) -> Document {
             Answer::Attachment(made, upload) => attachment(made, upload.as_ref()),
             Answer::Transcript(text) => json!({ "text": text }),
             // What was not there is as gone as what was. No operation of ours asks for the others.
-            Answer::Done(_) | Answer::Stopped(_) | Answer::NothingRuns | Answer::Messages { .. } => {
-                Value::Object(Map::new())
-            }
+            Answer::Done(_)
+            | Answer::Stopped(_)
+            | Answer::NothingRuns
+            | Answer::Created(_)
+            | Answer::Cleared(_)
+            | Answer::Messages { .. } => Value::Object(Map::new()),
         },
     )
 }

@@ -147,7 +147,7 @@ impl Frontend for Page {
 
     fn answer(&self, answer: &Answer) -> Document {
         let body = match answer {
-            Answer::Messages { items, wire } => match Wire::from_name(wire) {
+            Answer::Messages { items, wire, .. } => match Wire::from_name(wire) {
                 Some(Wire::Lines | Wire::TypedLines) => json!({ "messages": kept::line_messages(items) }),
                 Some(Wire::Ui | Wire::Text) | None => json!({ "messages": kept::ui_messages(self.ui, items) }),
             },
@@ -160,7 +160,9 @@ impl Frontend for Page {
             | Answer::Updated(..)
             | Answer::Attachment(..)
             | Answer::Transcript(_)
-            | Answer::NothingRuns => json!({}),
+            | Answer::NothingRuns
+            | Answer::Created(_)
+            | Answer::Cleared(_) => json!({}),
         };
         Document { status: 200, content_type: "application/json", body: body.to_string() }
     }

@@ -54,7 +54,11 @@ impl Gateway {
     /// The route with kept conversations that this path stands below, and the part of it below the route's own.
     pub fn route_above<'a>(&self, path: &'a str) -> Option<(&Arc<Route>, &'a str)> {
         let slashes = path.rmatch_indices('/').map(|(at, _)| path.split_at(at));
-        let mut routes = slashes.filter_map(|(above, below)| Some((self.routes.get(above)?, below)));
+        let mut routes = slashes.filter_map(|(above, below)| {
+            // What stands directly below the root.
+            let above = if above.is_empty() { "/" } else { above };
+            Some((self.routes.get(above)?, below))
+        });
         routes.find(|(route, _)| route.memory.is_some())
     }
 

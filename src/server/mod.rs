@@ -16,6 +16,7 @@ mod owner;
 mod pump;
 mod refuse;
 mod request;
+mod socket;
 mod source;
 mod stop;
 

@@ -68,6 +68,8 @@ pub enum Write {
     Add(Item),
     /// Replaces the item with this id, which keeps its place and its time, or adds it at the end.
     Put(Item),
+    /// Deletes all items.
+    Clear,
     /// Deletes an item, if it is there.
     Remove(Text),
     /// Deletes all items behind this one, if it is there.

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::{CancelledBy, Text, ToolOutcome, output_text};
-use chatwire_protocols::items::{Body, Item, Thread};
+use chatwire_protocols::items::{Body, Item, Thread, ThreadStatus};
 use chatwire_protocols::operation::{Act, Answer, List, Operation, Page};
+use serde_json::{Map, Value};
 
 use super::begin;
 use super::draft::Place;
 use super::error::{conflict, invalid, no_attachment, no_item, no_thread};
+use super::listing::MOST;
 use super::title::{LONGEST_GIVEN, one_line};
 use super::turn::check_open;
-use super::{Asker, ThreadError, Threads, now_ms};
+use super::{Asker, ThreadError, Threads, new_id, now_ms};
 use crate::store::{Direction, Owner, PageQuery, Write};
 use crate::turn::Claim;
 
@@ -50,7 +52,18 @@ impl Threads {
             }
             Operation::Messages { thread, wire } => {
                 self.find(owner, &thread).await?;
-                Answer::Messages { items: self.whole(asker, &thread).await?, wire }
+                let items = self.whole(asker, &thread).await?;
+                Answer::Messages { thread, items, wire }
+            }
+            Operation::Recent { matching } => {
+                let rows = self.store().recent_threads(owner, matching.as_deref(), MOST).await?;
+                Answer::Threads(Page { rows, more: false })
+            }
+            Operation::Create { title, metadata } => Answer::Created(self.create(owner, title, metadata).await?),
+            Operation::Clear { thread } => {
+                self.find(owner, &thread).await?;
+                self.clear(asker, &thread).await?;
+                Answer::Cleared(thread)
             }
             Operation::Rename { thread, title } => self.rename(owner, &thread, &title).await?,
             Operation::Delete { thread } => Answer::Done(self.delete(asker, &thread).await?),
@@ -91,11 +104,31 @@ impl Threads {
         found.map(|(_, thread)| thread).ok_or_else(no_thread)
     }
 
+    async fn create(
+        &self,
+        owner: &Owner,
+        title: Option<String>,
+        metadata: Map<String, Value>,
+    ) -> Result<Thread, ThreadError> {
+        let title = title.map(|title| checked_title(&title)).transpose()?;
+        let (id, created) = (new_id("thr").to_string(), now_ms());
+        let thread = Thread { id, title, status: ThreadStatus::Active, metadata, created, updated: created };
+        self.store().apply(owner, &thread.id, vec![Write::Thread(thread.clone())]).await?;
+        Ok(thread)
+    }
+
+    /// Deletes all that was said in a thread, with the turn that runs there and the files that its messages name.
+    async fn clear(&self, asker: Asker<'_>, thread: &str) -> Result<(), ThreadError> {
+        let owner = asker.owner;
+        let _claim = self.stop_and_claim(owner, thread).await?;
+        let files = self.files_of(owner, thread).await?;
+        self.store().apply(owner, thread, vec![Write::Clear, Write::Touch { updated: now_ms() }]).await?;
+        self.forget_files(asker, files).await;
+        Ok(())
+    }
+
     async fn rename(&self, owner: &Owner, thread: &str, title: &str) -> Result<Answer, ThreadError> {
-        let title = one_line(title);
-        if title.is_empty() || title.chars().count() > LONGEST_GIVEN {
-            return Err(invalid("title", format!("must have 1 to {LONGEST_GIVEN} characters")));
-        }
+        let title = checked_title(title)?;
         let thread = self.name(owner, thread, title, true).await?.ok_or_else(no_thread)?;
         Ok(Answer::Thread(thread, Page { rows: Vec::new(), more: false }))
     }
@@ -106,13 +139,17 @@ impl Threads {
         let _claim = self.stop_and_claim(owner, thread).await?;
         let files = self.files_of(owner, thread).await?;
         let deleted = self.store().delete_thread(owner, thread).await?;
+        self.forget_files(asker, files).await;
+        Ok(deleted)
+    }
+
+    /// Deletes files that no message names any more; what is left over is swept later.
+    async fn forget_files(&self, asker: Asker<'_>, files: Vec<Text>) {
         for file in files {
-            // The thread is gone whatever becomes of them; what is left over is swept later.
-            if let Err(error) = asker.files.delete(owner, &file).await {
+            if let Err(error) = asker.files.delete(asker.owner, &file).await {
                 tracing::warn!(%error, "a file of a deleted thread was not deleted");
             }
         }
-        Ok(deleted)
     }
 
     /// Nothing runs in the thread from here on, and nothing begins. Who waited for it before comes first, and is stopped.
@@ -169,4 +206,13 @@ impl Threads {
         self.store().apply(asker.owner, thread, draft.writes).await?;
         Ok(acted.item)
     }
+}
+
+/// What a user may call a thread.
+fn checked_title(title: &str) -> Result<String, ThreadError> {
+    let title = one_line(title);
+    if title.is_empty() || title.chars().count() > LONGEST_GIVEN {
+        return Err(invalid("title", format!("must have 1 to {LONGEST_GIVEN} characters")));
+    }
+    Ok(title)
 }

@@ -16,6 +16,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod watch;
 mod weight;
 
 pub use aside::Aside;
@@ -27,3 +28,4 @@ pub use prepare::{Means, apply_layers, choose_model, parts};
 pub use round::ToolRun;
 pub use task::Beside;
 pub use turns::{Busy, Kept, Leaving, Turns};
+pub use watch::{Seen, Watch};

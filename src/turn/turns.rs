@@ -24,6 +24,7 @@ use super::feed::{Feed, MOST};
 use super::follower::Follower;
 use super::keeper::Keeper;
 use super::task::{Beside, Post, Running, unbreakable};
+use super::watch::{Watch, Watches};
 use crate::config::Words;
 use crate::store::{Owner, Store};
 
@@ -61,6 +62,7 @@ impl Words for Busy {
 /// All turns of kept conversations, by owner and thread.
 pub struct Turns {
     claims: Arc<Claims>,
+    watches: Arc<Watches>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -90,7 +92,7 @@ pub struct Kept {
 impl Turns {
     /// None yet, and never more than so many at a time.
     pub fn new(most: u32) -> Self {
-        Self { claims: Arc::new(Claims::new(most)), tasks: Mutex::default() }
+        Self { claims: Arc::new(Claims::new(most)), watches: Arc::default(), tasks: Mutex::default() }
     }
 
     /// Claims a thread, after whatever works on it now, for at most `patience`; nothing if that was too short, or too
@@ -103,6 +105,7 @@ impl Turns {
     pub fn start(&self, kept: Kept) -> Follower {
         let Kept { claim, parts, chat, context, store, owner, style, leaving, beside } = kept;
         let folder = Folder::new(context.message.clone(), style);
+        let watched = (owner.clone(), claim.thread().into());
         let keeper = Keeper::new(store, owner, claim.thread(), parts.turn.clone(), &parts.model.name, folder);
         let feed = Arc::new(Feed::new(chat, context, leaving, MOST));
         let follower = Follower::first(&feed);
@@ -110,14 +113,25 @@ impl Turns {
             stop: parts.stop.clone(),
             driver: Driver::new(parts),
             keeper,
-            post: Post::new(feed, claim),
+            post: Post::new(Arc::clone(&feed), claim),
             beside: beside.map(unbreakable),
         };
+        self.watches.tell(&watched, &feed);
         let mut tasks = self.tasks();
         // What has ended since the last start needs its memory no longer.
         while tasks.try_join_next().is_some() {}
         tasks.spawn(running.run());
         follower
+    }
+
+    /// Waits for turns that begin in a thread from now on, whoever begins them.
+    pub fn watch(&self, owner: &Owner, thread: &str) -> Watch {
+        Watch::new(&self.watches, (owner.clone(), thread.into()))
+    }
+
+    /// True if a turn runs in a thread.
+    pub fn runs(&self, owner: &Owner, thread: &str) -> bool {
+        self.claims.running(owner, thread).is_some()
     }
 
     /// Follows the turn that runs in a thread, unless its start is no longer known or too many follow it.

@@ -87,6 +87,8 @@ impl Frontend for Kept {
             Answer::Transcript(text) => json!({ "text": text }),
             Answer::Done(done) => json!({ "done": done }),
             Answer::NothingRuns => json!({ "running": false }),
+            Answer::Created(row) => json!({ "created": thread(row) }),
+            Answer::Cleared(id) => json!({ "cleared": id }),
             Answer::Stopped(stopped) => json!({ "stopped": stopped }),
         };
         Document { status: 200, content_type: "application/json", body: body.to_string() }

@@ -1,5 +1,6 @@
 //! Items of threads.
 
+use chatwire_protocols::items::Body;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::unknown;
@@ -66,6 +67,12 @@ pub fn delete(connection: &Connection, owner: &Owner, thread: &str, id: &str) ->
     Ok(())
 }
 
+pub fn delete_all(connection: &Connection, owner: &Owner, thread: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM items WHERE owner = ?1 AND thread = ?2";
+    connection.prepare_cached(sql)?.execute([owner.as_str(), thread])?;
+    Ok(())
+}
+
 pub fn delete_behind(connection: &Connection, owner: &Owner, thread: &str, id: &str) -> Result<(), StoreError> {
     let sql = "DELETE FROM items WHERE owner = ?1 AND thread = ?2
         AND sequence > (SELECT sequence FROM items WHERE owner = ?1 AND thread = ?2 AND id = ?3)";
@@ -77,6 +84,15 @@ fn take_place(connection: &Connection, owner: &Owner, thread: &str) -> Result<Se
     let sql = "UPDATE threads SET next_item = next_item + 1 WHERE owner = ?1 AND id = ?2 RETURNING next_item - 1";
     let taken = connection.prepare_cached(sql)?.query_row([owner.as_str(), thread], |row| row.get(0)).optional()?;
     taken.ok_or(StoreError::NoThread)
+}
+
+/// What is said in a stored body; nothing for what cannot be read.
+pub(super) fn said(body: &str) -> Option<String> {
+    match content::read(body).ok()?.1 {
+        Body::User(message) => Some(message.text()),
+        Body::Assistant(message) => Some(message.text),
+        _ => None,
+    }
 }
 
 fn item(row: &Row<'_>) -> rusqlite::Result<(Sequence, Item)> {

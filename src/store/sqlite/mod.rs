@@ -5,6 +5,7 @@ mod facts;
 mod feedback;
 mod items;
 mod migrate;
+mod search;
 mod threads;
 mod usage;
 mod work;
@@ -128,6 +129,7 @@ impl Store for Sqlite {
                 Write::Touch { updated } => threads::touch(connection, &owner, &thread, *updated),
                 Write::Add(item) => items::append(connection, &owner, &thread, item),
                 Write::Put(item) => items::put(connection, &owner, &thread, item),
+                Write::Clear => items::delete_all(connection, &owner, &thread),
                 Write::Remove(id) => items::delete(connection, &owner, &thread, id),
                 Write::RemoveAfter(id) => items::delete_behind(connection, &owner, &thread, id),
                 Write::Attach(id) => attachments::attach(connection, &owner, &thread, id),
@@ -146,6 +148,11 @@ impl Store for Sqlite {
     fn threads(&self, owner: &Owner, query: PageQuery) -> Pending<Page<Thread>> {
         let owner = owner.clone();
         self.reader.submit(move |connection| threads::page(connection, &owner, query))
+    }
+
+    fn recent_threads(&self, owner: &Owner, matching: Option<&str>, limit: u32) -> Pending<Vec<Thread>> {
+        let (owner, matching) = (owner.clone(), matching.map(str::to_owned));
+        self.reader.submit(move |connection| search::recent(connection, &owner, matching.as_deref(), limit))
     }
 
     fn delete_thread(&self, owner: &Owner, id: &str) -> Pending<bool> {

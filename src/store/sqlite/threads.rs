@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{attachments, unknown};
 use crate::store::{Owner, Page, PageQuery, Sequence, StoreError, Thread, ThreadStatus};
 
-const COLUMNS: &str = "sequence, id, title, metadata, created_at, updated_at, status, reason";
+pub(super) const COLUMNS: &str = "sequence, id, title, metadata, created_at, updated_at, status, reason";
 
 pub fn put(connection: &Connection, owner: &Owner, thread: &Thread) -> Result<(), StoreError> {
     let sql = "INSERT INTO threads (owner, id, title, metadata, created_at, updated_at, status, reason)
@@ -58,7 +58,7 @@ pub fn delete(connection: &Connection, owner: &Owner, id: &str) -> Result<bool, 
     Ok(connection.prepare_cached(sql)?.execute([owner.as_str(), id])? > 0)
 }
 
-fn thread(row: &Row<'_>) -> rusqlite::Result<(Sequence, Thread)> {
+pub(super) fn thread(row: &Row<'_>) -> rusqlite::Result<(Sequence, Thread)> {
     let metadata: String = row.get(3)?;
     let metadata: Map<String, Value> =
         serde_json::from_str(&metadata).map_err(|error| unknown(3, &error.to_string()))?;
