@@ -21,6 +21,8 @@ use chatwire::layers::Layer;
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
 use chatwire::turn::{Busy, Leaving};
+use chatwire_protocols::options::Options;
+use chatwire_protocols::protocol::Protocol;
 use serde_json::{Map, Value};
 
 /// Long enough that only a fault reaches it.
@@ -47,6 +49,8 @@ pub struct Setup {
     /// With it, the route speaks [`kept::KEPT`], or [`kept::ASKING`].
     pub memory: Option<Memory>,
     pub page_calls: bool,
+    /// With it, the route speaks this one of the gateway's own, and is at `/`.
+    pub protocol: Option<&'static Protocol>,
 }
 
 /// A running gateway.
@@ -86,6 +90,7 @@ impl Setup {
             force_model: false,
             memory: None,
             page_calls: false,
+            protocol: None,
         }
     }
 
@@ -134,13 +139,18 @@ impl Setup {
         let any = Model { name: "any/*".to_owned(), targets: any.collect(), defaults: ModelDefaults::default() };
         let models = BTreeMap::from([("m".to_owned(), Arc::clone(&model)), ("any/*".to_owned(), Arc::new(any))]);
         let route = Route {
-            path: "/chat".to_owned(),
-            protocol: match (&self.memory, self.page_calls) {
-                (None, _) => &protocols::EVENTS,
-                (Some(_), false) => &kept::KEPT,
-                (Some(_), true) => &kept::ASKING,
+            path: if self.protocol.is_some() { "/" } else { "/chat" }.to_owned(),
+            protocol: match (self.protocol, &self.memory, self.page_calls) {
+                (Some(protocol), ..) => protocol,
+                (None, None, _) => &protocols::EVENTS,
+                (None, Some(_), false) => &kept::KEPT,
+                (None, Some(_), true) => &kept::ASKING,
             },
-            frontend: if self.memory.is_some() { Arc::new(kept::Kept) } else { Arc::new(protocols::Events) },
+            frontend: match self.protocol.and_then(|protocol| protocol.frontend.as_ref()) {
+                Some(frontend) => (frontend.make)(&Options::default()),
+                None if self.memory.is_some() => Arc::new(kept::Kept),
+                None => Arc::new(protocols::Events),
+            },
             model: Some(model),
             force_model: self.force_model,
             models: models.clone(),
