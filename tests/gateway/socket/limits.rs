@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Socket, chat, kinds, setup, start};
+use super::{Socket, chat, setup, start};
 use crate::support::fake::Fake;
 
 #[tokio::test]
@@ -21,13 +21,13 @@ async fn messages_that_are_none_close_the_connection_with_their_code() {
     let mut large = vec![0x81, 0xFF];
     large.extend((100_u64 << 20).to_be_bytes());
     large.extend([0; 4]);
-    // The same in frames that never end.
+    // More than there may be, in two frames of a size that may be.
     let mut frames = vec![0x01, 0xFF];
     frames.extend((6_u64 << 20).to_be_bytes());
     frames.extend(vec![b' '; (6 << 20) + 4]);
     frames.extend([0x00, 0xFF]);
     frames.extend((6_u64 << 20).to_be_bytes());
-    frames.extend([0; 4]);
+    frames.extend(vec![b' '; (6 << 20) + 4]);
     for (bytes, code) in [(&invalid[..], 1007), (&reserved, 1002), (&large, 1009), (&frames, 1009)] {
         let mut stream = Socket::raw(gateway.addr).await;
         // It may be closed before all of it is sent.
@@ -125,15 +125,13 @@ async fn more_conversations_and_turns_than_there_may_be_are_refused() {
     other.until(&["result", "error"]).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_reads_nothing_is_cut_and_the_turn_goes_on_for_the_others() {
     let fake = Fake::start().await;
-    let mut setup = setup(&fake);
-    setup.server.write_timeout = Duration::from_millis(500);
-    let gateway = setup.start().await;
+    let gateway = setup(&fake).start().await;
     let id = chat(gateway.addr).await;
     let mut reads = Socket::open(gateway.addr).await;
-    let mut deaf = Socket::open(gateway.addr).await;
+    let mut deaf = Socket::open_small(gateway.addr).await;
     for socket in [&mut reads, &mut deaf] {
         socket.subscribe(&id).await;
         socket.expect("history").await;
@@ -141,16 +139,25 @@ async fn a_page_that_reads_nothing_is_cut_and_the_turn_goes_on_for_the_others() 
     reads.say(&id, "hi").await;
     let mut asked = fake.asked().await;
     asked.begin().await;
-    let piece = format!("open {}\n", "x".repeat(64 << 10));
-    let writing = async {
-        for _ in 0..512 {
+    // As much as a turn may say, and more than the feed, the connection and the system hold together.
+    let (count, size) = (3700, 8 << 10);
+    let piece = format!("text {}\n", "x".repeat(size));
+    let writing = tokio::spawn(async move {
+        for _ in 0..count {
             asked.send(&piece).await;
         }
         asked.send("finish stop\n").await;
         asked.end().await;
-    };
-    let (seen, ()) = tokio::join!(reads.until(&["result", "error", "cancelled"]), writing);
-    assert_eq!(kinds(&seen).last(), Some(&"result"));
+    });
+    let seen = reads.until(&["result", "error", "cancelled"]).await;
+    assert_eq!(seen.last().unwrap()["type"], "result", "{}", seen.last().unwrap());
     let said: usize = seen.iter().filter_map(|message| message["delta"].as_str()).map(str::len).sum();
-    assert_eq!(said, 512 * (64 << 10));
+    assert_eq!(said, count * size);
+    writing.await.unwrap();
+    let seen = deaf.until(&["result", "error", "cancelled"]).await;
+    let last = seen.last().unwrap();
+    assert!(last["error"].as_str().is_some_and(|error| error.contains("too slow")), "{last}");
+    // The connection stays.
+    deaf.stop(&id).await;
+    deaf.expect("error").await;
 }

@@ -13,7 +13,7 @@ use chatwire::turn::{Busy, Leaving};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -47,6 +47,17 @@ impl Socket {
     pub async fn open(addr: SocketAddr) -> Self {
         let mut socket = Self::try_open(addr, &[]).await.unwrap();
         assert_eq!(socket.next().await, json!({"type": "connected"}));
+        socket
+    }
+
+    /// Opens a connection that holds little of what it does not read.
+    pub async fn open_small(addr: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(8 << 10).unwrap();
+        let stream = socket.connect(addr).await.unwrap();
+        let ws = client_async(format!("ws://{addr}/ws/chat"), stream).await.unwrap().0;
+        let mut socket = Self { ws };
+        socket.expect("connected").await;
         socket
     }
 
