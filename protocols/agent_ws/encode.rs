@@ -41,11 +41,12 @@ struct OpenText {
 }
 
 impl Turn {
-    pub(super) fn new(chat: &ChatRequest, context: &ReplyContext) -> Self {
+    /// A turn of a page that has been told of one message already.
+    pub(super) fn new(chat: &ChatRequest, context: &ReplyContext, told: Option<&str>) -> Self {
         let kept = context.kept.as_deref();
         let added = kept.map(|kept| kept.added.as_slice()).unwrap_or_default();
         let said = added.iter().filter_map(|item| match &item.body {
-            Body::User(message) => Some(message.text()),
+            Body::User(message) if told != Some(&*item.id) => Some(message.text()),
             _ => None,
         });
         let chat = match kept {

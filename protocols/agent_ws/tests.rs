@@ -229,6 +229,19 @@ fn a_late_page_knows_the_same_wherever_the_turn_is() {
 }
 
 #[test]
+fn a_message_of_the_history_is_not_told_again_by_its_turn() {
+    let mut session = Session::default();
+    let key = "chat thr_1".into();
+    let items = vec![item("u1", None, user("hi"))];
+    let messages = Answer::Messages { thread: CHAT.into(), items: items.clone(), wire: "" };
+    assert!(session.subscribed(&key, &messages, None, &mut Vec::new()).is_none());
+    for expected in [0, 1] {
+        let mut turn = session.turn(&key, &ChatRequest::default(), &context(items.clone()));
+        assert_eq!(encode(&mut *turn, &begin()).len(), expected);
+    }
+}
+
+#[test]
 fn requests_are_read() {
     let frontend = (PROTOCOL.frontend.as_ref().unwrap().make)(&Options::default());
     let ask =
