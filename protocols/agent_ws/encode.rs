@@ -41,11 +41,12 @@ struct OpenText {
 }
 
 impl Turn {
-    pub(super) fn new(chat: &ChatRequest, context: &ReplyContext) -> Self {
+    /// A turn of a page that has been told of one message already.
+    pub(super) fn new(chat: &ChatRequest, context: &ReplyContext, told: Option<&str>) -> Self {
         let kept = context.kept.as_deref();
         let added = kept.map(|kept| kept.added.as_slice()).unwrap_or_default();
         let said = added.iter().filter_map(|item| match &item.body {
-            Body::User(message) => Some(message.text()),
+            Body::User(message) if told != Some(&*item.id) => Some(message.text()),
             _ => None,
         });
         let chat = match kept {
@@ -91,7 +92,8 @@ impl Turn {
     /// Closes the bubble if its text is finished, and shows what waits behind it.
     fn close_texts(&mut self, out: &mut BytesMut) {
         let chat_id = &*self.chat;
-        while self.texts.0.pop_front_if(|text| text.finished).is_some() {
+        while self.texts.0.front().is_some_and(|text| text.finished) {
+            self.texts.0.pop_front();
             Frame::StreamEnd { chat_id }.write(out);
             if let Some(next) = self.texts.0.front_mut() {
                 Frame::StreamStart { chat_id }.write(out);

@@ -46,7 +46,7 @@ impl Frontend for AgentWs {
     }
 
     fn open(&self, chat: &ChatRequest, context: &ReplyContext) -> Reply {
-        let encoder: Box<dyn Encoder> = Box::new(encode::Turn::new(chat, context));
+        let encoder: Box<dyn Encoder> = Box::new(encode::Turn::new(chat, context, None));
         let headers = vec![("content-type", "application/x-ndjson".to_owned())];
         Reply { status: 200, headers, encoder, whole: false }
     }

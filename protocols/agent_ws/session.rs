@@ -1,6 +1,6 @@
 //! One connection of a page.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use compact_str::format_compact;
 use serde_json::{Map, Value};
@@ -12,7 +12,7 @@ use super::{image, past};
 use crate::chat::ChatRequest;
 use crate::error::{CallerError, Refusal};
 use crate::event::Text;
-use crate::items::{Said, UserMessage};
+use crate::items::{Body, Said, UserMessage};
 use crate::operation::{Answer, Begin, Operation, Place, TurnAsk};
 use crate::protocol::{Encoder, ReplyContext};
 use crate::socket::{Closed, Heard, Running, Socket, SocketAsk};
@@ -29,8 +29,9 @@ const CLEAR: &str = "clear_history";
 /// One connection of a page.
 #[derive(Debug, Default)]
 pub(super) struct Session {
-    /// Chats whose turns the page is shown: it sees there what becomes of a stop.
-    followed: HashSet<Text>,
+    /// Chats whose turns the page is shown, so that it sees there what becomes of a stop; with the user's last message in
+    /// the history that it was given, which a turn that was about to begin would tell again.
+    followed: HashMap<Text, Option<Text>>,
 }
 
 fn key(verb: &str, chat: &str) -> Text {
@@ -46,9 +47,9 @@ fn error(error: &str, chat: Option<&str>, out: &mut Vec<u8>) {
 }
 
 impl Session {
-    fn follow(&mut self, chat: &str) {
-        if self.followed.len() < MOST_FOLLOWED {
-            self.followed.insert(chat.into());
+    fn follow(&mut self, chat: &str, told: Option<Text>) {
+        if self.followed.len() < MOST_FOLLOWED || self.followed.contains_key(chat) {
+            self.followed.insert(chat.into(), told);
         }
     }
 }
@@ -64,8 +65,10 @@ impl Socket for Session {
     }
 
     fn turn(&mut self, key: &Text, chat: &ChatRequest, context: &ReplyContext) -> Box<dyn Encoder> {
-        self.follow(split(key).1);
-        Box::new(Turn::new(chat, context))
+        let name = split(key).1;
+        let told = self.followed.get(name).cloned().flatten();
+        self.follow(name, None);
+        Box::new(Turn::new(chat, context, told.as_deref()))
     }
 
     fn subscribed(
@@ -76,10 +79,10 @@ impl Socket for Session {
         out: &mut Vec<u8>,
     ) -> Option<Box<dyn Encoder>> {
         let chat = split(key).1;
-        self.follow(chat);
+        self.follow(chat, last_said(messages));
         past::write(chat, messages, running, out);
         let Running { chat, context, past } = running?;
-        let mut turn = Turn::new(chat, context);
+        let mut turn = Turn::new(chat, context, None);
         let mut said = bytes::BytesMut::new();
         // The page has it as history.
         past.iter().for_each(|event| turn.event(event, &mut said));
@@ -91,7 +94,7 @@ impl Socket for Session {
         match (verb, answer) {
             (STOP, Answer::Done(false) | Answer::Stopped(false)) => error("nothing to stop", Some(chat), out),
             // Whoever follows the chat sees the end of its turn.
-            (STOP, Answer::Done(true) | Answer::Stopped(true)) if !self.followed.contains(chat) => {
+            (STOP, Answer::Done(true) | Answer::Stopped(true)) if !self.followed.contains_key(chat) => {
                 Frame::Cancelled { chat_id: chat }.write(out);
             }
             (CLEAR, _) => Frame::HistoryCleared { chat_id: chat }.write(out),
@@ -108,6 +111,12 @@ impl Socket for Session {
         self.followed.remove(chat);
         error("this page was too slow for the chat; subscribe to it again", Some(chat), out);
     }
+}
+
+/// The user's last message.
+fn last_said(messages: &Answer) -> Option<Text> {
+    let Answer::Messages { items, .. } = messages else { return None };
+    items.iter().rev().find(|item| matches!(item.body, Body::User(_))).map(|item| item.id.clone())
 }
 
 /// Reads a message. `chat` is the chat that it names, if it names one, whatever is wrong with the rest.

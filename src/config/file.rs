@@ -292,10 +292,10 @@ section! {
         /// but for protocols whose pages hold none.
         memory: Optional<bool>,
         /// What becomes of a turn when its page leaves: "cancel", or "finish", so that the page can come back to it.
-        /// Default: "cancel".
+        /// Default: what the protocol's pages are used to, else "cancel".
         on_disconnect: Optional<Word<Leaving>>,
         /// What becomes of a message while a turn of its thread runs: "wait" for its end, "refuse", or "interrupt" it.
-        /// Default: "wait".
+        /// Default: what the protocol's pages are used to, else "wait".
         when_busy: Optional<Word<Busy>>,
         /// Most items of a kept conversation that the model is told. Default: 400.
         history: Optional<Whole<1, 100_000>>,

@@ -244,10 +244,10 @@ impl Feed {
 }
 
 impl Log {
-    /// The place up to which all readers have read.
+    /// The place up to which all readers have read, but for those that were cut: they wait for nothing more.
     fn seen(&self) -> u64 {
         let end = self.forgotten + self.events.len() as u64;
-        self.readers.iter().map(|reader| reader.at).min().unwrap_or(end)
+        self.readers.iter().map(|reader| reader.at).filter(|at| *at >= self.forgotten).min().unwrap_or(end)
     }
 
     /// Forgets the oldest events in front of a place until what is left weighs at most `most`.
@@ -357,6 +357,11 @@ mod tests {
         assert!(!room(&feed), "one has not read");
         feed.cut_slow();
         assert!(room(&feed));
+        feed.append((5..6).map(delta));
+        assert_eq!(read(&feed, quick).1, vec![delta(5)]);
+        feed.append((6..12).map(delta));
+        assert_eq!(read(&feed, quick).1.len(), 6);
+        assert!(room(&feed), "who is cut holds nobody up again, even before he knows");
         assert_eq!(read(&feed, slow), (Poll::Ready(Read::Lost), vec![]));
         feed.append((5..6).map(delta));
         assert_eq!(read(&feed, quick).1, vec![delta(5)]);

@@ -22,6 +22,7 @@ mod models;
 mod refusals;
 mod replay;
 mod shutdown;
+mod socket;
 mod streaming;
 mod tool_runs;
 mod tools;
