@@ -92,7 +92,8 @@ impl Turn {
     /// Closes the bubble if its text is finished, and shows what waits behind it.
     fn close_texts(&mut self, out: &mut BytesMut) {
         let chat_id = &*self.chat;
-        while self.texts.0.pop_front_if(|text| text.finished).is_some() {
+        while self.texts.0.front().is_some_and(|text| text.finished) {
+            self.texts.0.pop_front();
             Frame::StreamEnd { chat_id }.write(out);
             if let Some(next) = self.texts.0.front_mut() {
                 Frame::StreamStart { chat_id }.write(out);
