@@ -152,7 +152,7 @@ mod tests {
             (head.headers, head.version) = (headers(pairs), version);
             check(&head).map_err(|error| error.status)
         };
-        let accepted = answer(&good, Version::HTTP_11).unwrap_or_default();
+        let accepted = answer(&good, Version::HTTP_11).unwrap();
         // The example of the standard.
         assert_eq!(accepted.headers()[SEC_WEBSOCKET_ACCEPT], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(accepted.status(), 101);
