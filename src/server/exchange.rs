@@ -82,7 +82,7 @@ async fn on_path(
     if socket::is_asked(head) {
         match socket::reply(gateway, route, below, head, record, handover) {
             Ok(response) => return response,
-            Err(unused) => record = unused,
+            Err(unused) => record = *unused,
         }
     }
     let pace = match head.version {

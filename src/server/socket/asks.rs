@@ -42,7 +42,7 @@ pub enum Outcome {
     /// A turn to show.
     Turn(Reply),
     /// A thread to follow.
-    Thread { watch: Watch, running: Option<(Follower, Vec<Event>)>, messages: Answer },
+    Thread { watch: Watch, running: Option<Box<(Follower, Vec<Event>)>>, messages: Answer },
     /// An answer.
     Answer(Answer),
     /// It will not be done.
@@ -269,7 +269,7 @@ impl Page {
                     continue;
                 }
             }
-            let running = running.filter(|_| !ended).map(|follower| (follower, past));
+            let running = running.filter(|_| !ended).map(|follower| Box::new((follower, past)));
             return Ok(Outcome::Thread { watch, running, messages });
         }
     }

@@ -254,9 +254,9 @@ impl Link {
                 }
                 self.socket.refuse(&key, &refusal(&error), &mut self.out);
             }
-            Outcome::Turn(reply) => self.show(&key, thread, reply, record),
+            Outcome::Turn(reply) => self.show(&key, thread.as_ref(), reply, record),
             Outcome::Thread { watch, running, messages } => {
-                let running = running.map(|(follower, past)| (follower.opening(), follower, past));
+                let running = running.map(|running| (running.0.opening(), running.0, running.1));
                 let said = running.as_ref().map(|((chat, context), _, past)| Running { chat, context, past });
                 let encoder = self.socket.subscribed(&key, &messages, said, &mut self.out);
                 let shown = running.map(|((_, context), follower, _)| Shown {
@@ -270,10 +270,10 @@ impl Link {
         }
     }
 
-    fn show(&mut self, key: &Text, thread: Option<Text>, reply: Reply, mut record: Option<Record>) {
+    fn show(&mut self, key: &Text, thread: Option<&Text>, reply: Reply, mut record: Option<Record>) {
         let named = |context: &ReplyContext| {
             let kept = context.kept.as_ref().map(|kept| Text::from(kept.thread.id.as_str()));
-            thread.clone().or(kept).unwrap_or_default()
+            thread.cloned().or(kept).unwrap_or_default()
         };
         let (context, source, encoder) = match reply {
             Reply::Turn(follower, wire) => {

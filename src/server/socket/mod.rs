@@ -60,12 +60,12 @@ pub fn reply(
     head: &mut Parts,
     record: Record,
     handover: &Handover,
-) -> Result<Response<Body>, Record> {
+) -> Result<Response<Body>, Box<Record>> {
     let query = head.uri.query().unwrap_or_default();
     let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below, query };
     let session = match route.frontend.socket(&page) {
         Ok(Some(session)) if route.memory.is_some() => session,
-        Ok(_) => return Err(record),
+        Ok(_) => return Err(Box::new(record)),
         Err(error) => return Ok(refused(record, Some(route), &Refusal::Caller(&error))),
     };
     Ok(match open(gateway, route, session, head) {

@@ -3,6 +3,7 @@
 mod chats;
 mod doors;
 mod limits;
+mod load;
 mod rest;
 
 use std::net::SocketAddr;
