@@ -334,6 +334,8 @@ pub struct ToolAwait {
 pub enum Wants {
     /// The page must run it and send the output.
     Output,
+    /// The user must answer its questions, where the page has forms; elsewhere the page runs it.
+    Answers,
     /// A person must allow it; the answer names this approval.
     Approval(Text),
 }
@@ -352,17 +354,20 @@ pub struct ToolResult {
     pub last: bool,
     /// A provider-run call's own word for its state (`completed`, `failed`).
     pub status: Option<Text>,
+    /// Images and files that came out beside the output.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<File>,
 }
 
 impl ToolResult {
     /// A final result that went well.
     pub fn ok(call: impl Into<Text>, output: Value) -> Self {
-        Self { call: call.into(), outcome: ToolOutcome::Ok, output, last: true, status: None }
+        Self { call: call.into(), outcome: ToolOutcome::Ok, output, last: true, status: None, files: Vec::new() }
     }
 
     /// A final result that did not go well, with the text that says why.
     pub fn failed(call: impl Into<Text>, outcome: ToolOutcome, why: &str) -> Self {
-        Self { call: call.into(), outcome, output: Value::String(why.to_owned()), last: true, status: None }
+        Self { outcome, ..Self::ok(call, Value::String(why.to_owned())) }
     }
 
     /// The output as the text a model reads: a string as it is, anything else as JSON.

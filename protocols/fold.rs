@@ -352,7 +352,7 @@ fn tool_parts(tool: &ToolPiece, said: &mut Vec<Part>, results: &mut Vec<Part>) {
             name: tool.call.label().into(),
             outcome: result.outcome,
             output: result.output.clone(),
-            files: Vec::new(),
+            files: result.files.clone(),
             runs: tool.call.runs,
         });
         if tool.call.runs == Runs::Provider { said.push(part) } else { results.push(part) }

@@ -9,6 +9,7 @@
 //! Every protocol has a folder of its own and one line in [`PROTOCOLS`]. `README.md` beside this file says how to
 //! add one.
 
+pub mod agent_sse;
 pub mod agent_ws;
 pub mod anthropic;
 pub mod blocks;
@@ -52,6 +53,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &vercel::TEXT,
     &vercel::TYPED_LINES,
     &callback_sse::PROTOCOL,
+    &agent_sse::PROTOCOL,
     &chatkit::PROTOCOL,
     &agent_ws::PROTOCOL,
 ];

@@ -79,6 +79,9 @@ pub enum Begin {
     },
     /// The user did something with a widget.
     Action(Act),
+    /// Nothing that is kept: the model is told the request's `messages` and no more, and neither they nor the answer are
+    /// stored. The turn runs in its thread all the same, so that it can be stopped there.
+    Direct,
 }
 
 /// Where a user's message stands in a kept conversation.
@@ -198,11 +201,23 @@ pub enum Operation {
     Create {
         /// What it is called, if the user has said so.
         title: Option<String>,
-        /// What is kept beside it.
+        /// What is kept beside it; see [`metadata`](crate::items::metadata).
         metadata: Map<String, Value>,
     },
     /// Forget what was said in a thread, and keep the thread.
     Clear {
+        /// The thread.
+        thread: Text,
+    },
+    /// A thread in numbers.
+    Summary {
+        /// The thread.
+        thread: Text,
+    },
+    /// The user's sessions in numbers, the newest first; see [`Sessions`](crate::protocol::Sessions).
+    Summaries,
+    /// What a thread has cost.
+    Usage {
         /// The thread.
         thread: Text,
     },
@@ -307,6 +322,54 @@ pub enum Answer {
     Created(Thread),
     /// A thread was emptied.
     Cleared(Text),
+    /// A thread is gone.
+    Deleted {
+        /// The thread.
+        thread: Text,
+        /// Whether it was there.
+        found: bool,
+    },
+    /// A thread in numbers.
+    Summary(Box<Summary>),
+    /// The user's sessions in numbers.
+    Summaries(Vec<Summary>),
+    /// What a thread has cost, by the models' names.
+    Usage(Text, Vec<ModelUsage>),
+    /// The gateway serves.
+    Health {
+        /// Its version.
+        version: &'static str,
+        /// The sessions that it keeps, of all users.
+        sessions: u64,
+    },
+}
+
+/// A thread in numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The thread.
+    pub thread: Thread,
+    /// How many messages of the user and texts of the assistant are in it.
+    pub messages: u64,
+    /// What it has cost, by the models' names.
+    pub usage: Vec<ModelUsage>,
+}
+
+/// What all calls of one model cost in tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelUsage {
+    /// The model, by its name in the gateway.
+    pub model: String,
+    /// How many calls.
+    pub calls: u64,
+    /// Input tokens, as far as reported.
+    pub input: u64,
+    /// Of those, read from a cache.
+    pub cached_input: u64,
+    /// Output tokens, as far as reported.
+    pub output: u64,
+    /// Of those, reasoning.
+    pub reasoning: u64,
 }
 
 /// A part of a list.

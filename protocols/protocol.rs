@@ -13,7 +13,7 @@ use crate::chat::ChatRequest;
 use crate::error::{CallerError, Failure, Refusal};
 use crate::event::{Event, Text, Warning};
 use crate::items::{Item, Thread};
-use crate::operation::{Answer, Ask};
+use crate::operation::{Answer, Ask, ModelUsage};
 use crate::options::{OptionSpec, Options};
 use crate::socket::Socket;
 
@@ -99,6 +99,12 @@ pub trait Frontend: Send + Sync {
         Ok(None)
     }
 
+    /// How long conversations last here, where they are sessions that end by themselves. Such a dialect also tells the
+    /// gateway's health, below its path.
+    fn sessions(&self) -> Option<Sessions> {
+        None
+    }
+
     /// True if the page of this request can ask a person to allow a tool call.
     fn asks_approval(&self, _chat: &ChatRequest) -> bool {
         false
@@ -120,6 +126,17 @@ pub struct Habits {
     pub finish: bool,
     /// True if a message interrupts the turn that runs in its thread, instead of waiting for its end.
     pub interrupt: bool,
+}
+
+/// Conversations that end by themselves. Those that are begun on one route belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sessions {
+    /// Most of them at a time, those of all users together. Another one is refused then; none makes room for it.
+    pub most: u32,
+    /// How long one is kept after it was used last.
+    pub timeout: Duration,
+    /// How often those that are too old are looked for.
+    pub every: Duration,
 }
 
 /// The parts of a request's head that a frontend may look at.
@@ -164,6 +181,8 @@ pub struct KeptContext {
     pub replaced: Vec<Item>,
     /// What the page is shown for the first time, behind all else of the opening: the page-run call whose turn has come.
     pub shown: Vec<Item>,
+    /// What the conversation has cost before, by the models' names; known only where conversations are [`Sessions`].
+    pub usage: Vec<ModelUsage>,
 }
 
 /// A reply that has begun.

@@ -47,7 +47,6 @@ fn judged(output: &Output) {
 }
 
 #[test]
-#[ignore = "until the gateway serves turns of kept conversations"]
 fn a_page_goes_through_its_life_with_every_provider() {
     let Some(mut python) = python() else { return };
     let gateway = Gateway::start(&folder().join("gateway.toml"));

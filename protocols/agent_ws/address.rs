@@ -6,10 +6,8 @@ use crate::error::CallerError;
 use crate::event::Text;
 use crate::operation::Operation;
 use crate::protocol::RequestHead;
+use crate::wire::address::{check_id, decode};
 use crate::wire::body::{self, Node};
-
-/// How long an id may be, in bytes.
-const LONGEST_ID: usize = 256;
 
 /// How long a text that is searched for may be, in bytes.
 const LONGEST_SEARCH: usize = 1024;
@@ -66,21 +64,12 @@ pub(super) fn ask(head: &RequestHead<'_>, body: &[u8]) -> Result<Operation, Call
     }
 }
 
-/// Checks an id of a chat.
-pub(super) fn check_id(path: &str, id: &str) -> Result<(), CallerError> {
-    if id.is_empty() || id.len() > LONGEST_ID || id.chars().any(char::is_control) {
-        let message = format!("must have 1 to {LONGEST_ID} bytes and no control characters");
-        return Err(CallerError::invalid(path, message));
-    }
-    Ok(())
-}
-
 fn wrong_method(right: &str) -> CallerError {
     CallerError::new(405, "method_not_allowed", format!("use {right}"))
 }
 
 fn thread(segment: &str) -> Result<Text, CallerError> {
-    let id = decode(segment, false).ok_or_else(|| CallerError::invalid("id", "is not percent-encoded UTF-8"))?;
+    let id = decode(segment).ok_or_else(|| CallerError::invalid("id", "is not percent-encoded UTF-8"))?;
     check_id("id", &id)?;
     Ok(id.into())
 }
@@ -96,7 +85,8 @@ fn given_title(body: &[u8]) -> Result<Option<String>, CallerError> {
 
 fn search(query: &str) -> Result<String, CallerError> {
     let sent = query.split('&').find_map(|pair| pair.strip_prefix("q=")).unwrap_or_default();
-    let text = decode(sent, true).ok_or_else(|| CallerError::invalid("q", "is not percent-encoded UTF-8"))?;
+    let text =
+        decode(&sent.replace('+', " ")).ok_or_else(|| CallerError::invalid("q", "is not percent-encoded UTF-8"))?;
     match text.trim() {
         "" => Err(CallerError::invalid("q", "is missing or blank")),
         text if text.len() > LONGEST_SEARCH => {
@@ -104,19 +94,4 @@ fn search(query: &str) -> Result<String, CallerError> {
         }
         text => Ok(text.to_owned()),
     }
-}
-
-/// Percent-encoded text, decoded; `None` if it is none or no UTF-8. In a query, a plus is a blank.
-fn decode(text: &str, query: bool) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut digit = || char::from(rest.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        bytes.push(match byte {
-            b'%' => digit()? << 4 | digit()?,
-            b'+' if query => b' ',
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }

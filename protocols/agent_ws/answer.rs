@@ -19,16 +19,21 @@ pub(super) fn answer(answer: &Answer) -> Document {
         Answer::Thread(thread, _) => document(200, &chat(thread)),
         Answer::Threads(page) => document(200, &page.rows.iter().map(chat).collect()),
         Answer::Messages { thread, items, .. } => document(200, &json!(view::messages(items.iter(), thread))),
-        Answer::Done(true) => document(200, &json!({ "success": true })),
-        Answer::Done(false) => document(404, &json!({ "error": "there is no such chat" })),
+        Answer::Deleted { found: true, .. } => document(200, &json!({ "success": true })),
+        Answer::Deleted { found: false, .. } => document(404, &json!({ "error": "there is no such chat" })),
         // No request of ours asks for these.
         Answer::Items(..)
         | Answer::Updated(..)
         | Answer::Attachment(..)
         | Answer::Transcript(_)
+        | Answer::Done(_)
         | Answer::Stopped(_)
         | Answer::NothingRuns
-        | Answer::Cleared(_) => document(200, &json!({})),
+        | Answer::Cleared(_)
+        | Answer::Summary(_)
+        | Answer::Summaries(_)
+        | Answer::Usage(..)
+        | Answer::Health { .. } => document(200, &json!({})),
     }
 }
 

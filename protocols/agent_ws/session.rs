@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use compact_str::format_compact;
 use serde_json::{Map, Value};
 
-use super::address::check_id;
 use super::encode::Turn;
 use super::frame::Frame;
 use super::{image, past};
@@ -16,6 +15,7 @@ use crate::items::{Body, Said, UserMessage};
 use crate::operation::{Answer, Begin, Operation, Place, TurnAsk};
 use crate::protocol::{Encoder, ReplyContext};
 use crate::socket::{Closed, Heard, Running, Socket, SocketAsk};
+use crate::wire::address::check_id;
 use crate::wire::body::{self, Node};
 
 /// Most chats of which it is remembered that the page follows them.
@@ -82,7 +82,7 @@ impl Socket for Session {
         self.follow(chat, last_said(messages));
         past::write(chat, messages, running, out);
         let Running { chat, context, past } = running?;
-        let mut turn = Turn::new(chat, context, None);
+        let mut turn = Turn::new(chat, context, last_said(messages).as_deref());
         let mut said = bytes::BytesMut::new();
         // The page has it as history.
         past.iter().for_each(|event| turn.event(event, &mut said));

@@ -27,7 +27,7 @@ fn context(added: Vec<Item>) -> ReplyContext {
         created: 0,
         updated: 0,
     };
-    let kept = KeptContext { thread, made: false, added, replaced: vec![], shown: vec![] };
+    let kept = KeptContext { thread, made: false, added, replaced: vec![], shown: vec![], usage: vec![] };
     ReplyContext {
         turn: "turn_1".into(),
         message: "msg_1".into(),

@@ -299,6 +299,7 @@ impl Content {
             output: raw.value().unwrap_or_else(|| Value::String(raw.get().to_owned())),
             last: true,
             status: content.error_code.text(),
+            files: Vec::new(),
         })));
     }
 

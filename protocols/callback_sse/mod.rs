@@ -3,6 +3,7 @@
 //! `README.md` beside this file lists the frames, the request and the choices that the dialect leaves open.
 
 mod encode;
+mod kept;
 mod request;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use serde_json::json;
 
 use crate::chat::ChatRequest;
 use crate::error::{CallerError, Refusal};
+use crate::operation::{Answer, Ask};
 use crate::options::{OptionKind, OptionSpec, Options};
 use crate::protocol::{Document, Frontend, FrontendSpec, Keeps, Protocol, Reply, ReplyContext, RequestHead};
 
@@ -19,7 +21,7 @@ pub static PROTOCOL: Protocol = Protocol {
     name: "callback-sse",
     aliases: &[],
     about: "Typed SSE frames for a page with one callback per type",
-    frontend: Some(FrontendSpec { options: &[LEGACY_FIELDS], make, keeps: Keeps::Never, page_calls: false }),
+    frontend: Some(FrontendSpec { options: &[LEGACY_FIELDS], make, keeps: Keeps::Optional, page_calls: false }),
     upstream: None,
 };
 
@@ -41,6 +43,14 @@ struct CallbackSse {
 impl Frontend for CallbackSse {
     fn parse(&self, _head: &RequestHead<'_>, body: &[u8]) -> Result<ChatRequest, CallerError> {
         request::parse(body)
+    }
+
+    fn ask(&self, head: &RequestHead<'_>, body: &[u8]) -> Result<Ask, CallerError> {
+        kept::ask(head, body)
+    }
+
+    fn answer(&self, answer: &Answer) -> Document {
+        kept::answer(answer)
     }
 
     fn open(&self, _chat: &ChatRequest, context: &ReplyContext) -> Reply {

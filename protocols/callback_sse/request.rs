@@ -1,14 +1,19 @@
-//! The request of `POST /api/chat/stream/direct` (house dialects 1): the messages are the whole conversation.
+//! Requests for an answer (house dialects 1): with the whole conversation, or with what is new in one that is kept.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::chat::{ChatRequest, Settings};
 use crate::error::CallerError;
+use crate::event::Text;
+use crate::wire::address::check_id;
 use crate::wire::body::{self, Node};
 use crate::wire::plain;
 
 /// Both spellings of the model's settings that pages use; the first one given counts.
 const CONFIG: [&str; 2] = ["model_config", "ai_model_config"];
+
+/// Members that are no page's own.
+const OWN: [&str; 3] = ["session_id", "messages", "content"];
 
 /// Reads a request.
 ///
@@ -21,25 +26,59 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ChatRequest, CallerError> {
     if session.str()?.is_empty() {
         return Err(session.wrong("must not be empty"));
     }
-    let mut chat = ChatRequest {
-        thread: Some(session.str()?.into()),
-        messages: plain::messages(&root.required("messages")?)?,
-        stream: true,
-        wire: "callback-sse",
-        ..ChatRequest::default()
-    };
+    let mut chat = settings(&root)?;
+    chat.thread = Some(session.str()?.into());
+    chat.messages = plain::messages(&root.required("messages")?)?;
     if chat.is_blank() {
         let place = format!("messages[{}].content", chat.messages.len() - 1);
         return Err(CallerError::invalid(place, "is empty; there is nothing to answer"));
     }
+    chat.extra = rest(body);
+    Ok(chat)
+}
+
+/// Reads a message into a session that is kept: its text, and all but the conversation.
+///
+/// # Errors
+/// The caller's mistake, with its place.
+pub(super) fn message(bytes: &[u8]) -> Result<(Text, String, ChatRequest), CallerError> {
+    let body = Value::Object(body::object(bytes)?);
+    let root = Node::root(&body);
+    let session = session(&root)?;
+    let content = root.required("content")?;
+    let text = content.str()?.to_owned();
+    if text.trim().is_empty() {
+        return Err(content.wrong("is empty; there is nothing to answer"));
+    }
+    let mut chat = settings(&root)?;
+    chat.thread = Some(session.clone());
+    chat.extra = rest(body);
+    Ok((session, text, chat))
+}
+
+/// The session that is meant, as its id can be kept.
+///
+/// # Errors
+/// It is missing, or cannot be kept.
+pub(super) fn session(root: &Node<'_>) -> Result<Text, CallerError> {
+    let session = root.required("session_id")?.str()?;
+    check_id("session_id", session)?;
+    Ok(session.into())
+}
+
+fn settings(root: &Node<'_>) -> Result<ChatRequest, CallerError> {
+    let mut chat = ChatRequest { stream: true, wire: "callback-sse", ..ChatRequest::default() };
     if let Some(config) = CONFIG.iter().find_map(|key| root.get(key)) {
         read_config(&config, &mut chat)?;
     }
-    if let Value::Object(mut body) = body {
-        body.retain(|key, _| !["session_id", "messages"].contains(&key.as_str()) && !CONFIG.contains(&key.as_str()));
-        chat.extra = body;
-    }
     Ok(chat)
+}
+
+/// Members of the page's own.
+fn rest(body: Value) -> Map<String, Value> {
+    let Value::Object(mut body) = body else { return Map::new() };
+    body.retain(|key, _| !OWN.contains(&key.as_str()) && !CONFIG.contains(&key.as_str()));
+    body
 }
 
 /// Each given member overrides the configured one for this request alone. An empty text counts as not given, for

@@ -25,11 +25,16 @@ pub(super) fn answer(answer: &Answer) -> Document {
             Answer::Transcript(text) => json!({ "text": text }),
             // What was not there is as gone as what was. No operation of ours asks for the others.
             Answer::Done(_)
+            | Answer::Deleted { .. }
             | Answer::Stopped(_)
             | Answer::NothingRuns
+            | Answer::Messages { .. }
             | Answer::Created(_)
             | Answer::Cleared(_)
-            | Answer::Messages { .. } => Value::Object(Map::new()),
+            | Answer::Summary(_)
+            | Answer::Summaries(_)
+            | Answer::Usage(..)
+            | Answer::Health { .. } => Value::Object(Map::new()),
         },
     )
 }

@@ -75,7 +75,7 @@ fn unkept(context: &ReplyContext) -> KeptContext {
         created,
         updated: created,
     };
-    KeptContext { thread, made: false, added: Vec::new(), replaced: Vec::new(), shown: Vec::new() }
+    KeptContext { thread, made: false, added: Vec::new(), replaced: Vec::new(), shown: Vec::new(), usage: Vec::new() }
 }
 
 /// An open workflow as the page has it.

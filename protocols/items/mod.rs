@@ -11,12 +11,13 @@
 //! shows of it.
 
 mod fold;
+mod form;
 mod input;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use fold::{Change, Folder, ItemId, Style};
+pub use fold::{Change, Folder, ItemId, Style, note_of};
 pub(crate) use input::as_said;
 pub use input::{Pasted, form_output, messages};
 
@@ -269,7 +270,7 @@ impl KeptCall {
             name: self.call.name.clone(),
             outcome: result.outcome,
             output: result.output.clone(),
-            files: Vec::new(),
+            files: result.files.clone(),
             runs: self.call.runs,
         });
     }
@@ -413,6 +414,14 @@ pub enum ThreadStatus {
     Locked(Option<String>),
     /// Never again, for this reason.
     Closed(Option<String>),
+}
+
+/// Members of [`Thread::metadata`] that have a meaning of their own.
+pub mod metadata {
+    /// A text that stands in front of the conversation when the model reads it.
+    pub const SYSTEM_PROMPT: &str = "system_prompt";
+    /// The path of the route whose session the thread is; see [`Sessions`](crate::protocol::Sessions).
+    pub const SESSIONS: &str = "sessions";
 }
 
 /// Names of [`event::Data`] that have a meaning of their own.

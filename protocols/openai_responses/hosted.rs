@@ -161,6 +161,7 @@ impl Hosted {
             output: output(&self.kind, item, raw),
             last: true,
             status,
+            files: Vec::new(),
         })));
         for file in files(&self.kind, item) {
             let block = blocks.start(BlockKind::File(Box::new(file)), out)?;

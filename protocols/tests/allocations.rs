@@ -18,7 +18,7 @@ const WINDOW: usize = 64;
 /// How often.
 const WINDOWS: usize = 32;
 /// The dialects that keep the text for their last frame.
-const KEEPS_THE_TEXT: &[&str] = &["callback-sse", "chatkit"];
+const KEEPS_THE_TEXT: &[&str] = &["agent-sse", "callback-sse", "chatkit"];
 /// In how many windows they may allocate: a text that grows doubles its memory now and then. Here that is once or
 /// twice, and never once per delta.
 const GROWTH: usize = 3;

@@ -154,6 +154,11 @@ const ENDINGS: &[Ending] = &[
         count: Some(|text| lines_with(text, &["data: {\"type\":\"complete\"", "data: {\"type\":\"error\""])),
         last: "\n\n",
     },
+    Ending {
+        dialect: "agent-sse",
+        count: Some(|text| lines_with(text, &["data: {\"type\":\"final\"", "data: {\"type\":\"error\""])),
+        last: ": done\n\n",
+    },
     // The body's end is the turn's; a failure is told in front of it.
     Ending { dialect: "chatkit", count: None, last: "}\n\n" },
     Ending {

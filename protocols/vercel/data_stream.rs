@@ -160,7 +160,10 @@ impl Encoder for DataStream {
             Event::BlockEnd { block, whole } => self.block_end(*block, *whole, out),
             Event::StepStart(_) => self.step_start(out),
             Event::StepEnd(end) => self.step_end(end),
-            Event::ToolResult(result) => self.result(result, out),
+            Event::ToolResult(result) => {
+                self.result(result, out);
+                result.files.iter().for_each(|file| self.file(file, out));
+            }
             Event::ToolProgress(says) => progress(says, out),
             Event::ToolAwait(wait) => approval(wait, out),
             Event::Data(data) => data_line(data, out),

@@ -154,15 +154,20 @@ impl Frontend for Page {
             Answer::Threads(page) => kept::threads(page),
             Answer::Thread(thread, _) => kept::thread(thread),
             Answer::Stopped(stopped) => json!({ "stopped": stopped }),
-            Answer::Done(done) => json!({ "deleted": done }),
+            Answer::Deleted { found, .. } => json!({ "deleted": found }),
             // Nothing that a page of this family can ask for.
             Answer::Items(..)
             | Answer::Updated(..)
             | Answer::Attachment(..)
             | Answer::Transcript(_)
+            | Answer::Done(_)
             | Answer::NothingRuns
             | Answer::Created(_)
-            | Answer::Cleared(_) => json!({}),
+            | Answer::Cleared(_)
+            | Answer::Summary(_)
+            | Answer::Summaries(_)
+            | Answer::Usage(..)
+            | Answer::Health { .. } => json!({}),
         };
         Document { status: 200, content_type: "application/json", body: body.to_string() }
     }

@@ -1,5 +1,6 @@
 //! What several protocols share below the level of events: framing and JSON text.
 
+pub mod address;
 pub(crate) mod alike;
 pub mod base64;
 pub mod body;

@@ -29,13 +29,22 @@ pub fn table(plan: &Plan) -> String {
             );
         }
     }
+    if let Some(inspect) = &plan.inspect {
+        for below in ["/tools", "/servers"] {
+            rows.push(
+                ["GET", &format!("{}{below}", inspect.path), "inspect", NOTHING, NOTHING, NOTHING].map(str::to_owned),
+            );
+        }
+    }
     rows.push(health.map(str::to_owned));
     align(&rows)
 }
 
 fn row(route: &Route) -> [String; 6] {
     let brought = route.layers.iter().flat_map(|layer| layer.tools()).copied();
-    let tools: Vec<&str> = route.tools.iter().map(|tool| tool.name.as_str()).chain(brought).collect();
+    let own = route.tools.iter().map(|tool| tool.name.clone());
+    let of_servers = route.mcp.iter().map(ToString::to_string);
+    let tools: Vec<String> = own.chain(of_servers).chain(brought.map(str::to_owned)).collect();
     [
         "POST".to_owned(),
         route.path.clone(),

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::mcp::McpServer;
 use super::placed::Placed;
 use super::read::{At, Named, Read, Required, read_section, section};
 use super::report::{Problem, Problems};
@@ -34,6 +35,8 @@ section! {
         models: Optional<Named<Model>>,
         /// Tools that models may call, by the names that models see.
         tools: Optional<Named<Tool>>,
+        /// MCP servers, by names of your choice. Routes offer their tools as "mcp:NAME".
+        mcp: Optional<Named<McpServer>>,
         /// The routes that pages call.
         routes: List<Route>,
         /// Where facts, conversations and usage are kept. Default: in memory.
@@ -42,6 +45,8 @@ section! {
         owner: Optional<Owner>,
         /// The REST interface of facts. Default: none.
         facts: Optional<Facts>,
+        /// Where the tools and the MCP servers are shown. Default: nowhere.
+        inspect: Optional<Inspect>,
         /// Files that users upload. Default: none.
         attachments: Optional<Attachments>,
         /// The folders that the tools of the workspace work in.
@@ -102,6 +107,16 @@ section! {
     /// The REST interface of facts.
     Facts, "[facts]" {
         /// The path of the list. What is done with one fact stands below it.
+        path: Required<String>,
+        /// Pages of which other origins may call it. Default: none.
+        cors: Optional<Cors>,
+    }
+}
+
+section! {
+    /// Where the tools and the MCP servers are shown.
+    Inspect, "[inspect]" {
+        /// The path above `/tools` and `/servers`.
         path: Required<String>,
         /// Pages of which other origins may call it. Default: none.
         cors: Optional<Cors>,
@@ -241,6 +256,9 @@ section! {
         fixed: Optional<Fixed>,
         /// The page runs it: `page = {}`.
         page: Optional<Page>,
+        /// The user answers the model's questions, in a form where the page has them: `form = {}`. It has its own
+        /// `parameters`.
+        form: Optional<Form>,
         /// A request to a server of yours for each call.
         http: Optional<Http>,
         /// A model writes its result, which goes to the page as it is written.
@@ -267,6 +285,11 @@ section! {
 }
 
 section! {
+    /// A tool by which the model asks the user.
+    Form, "`form`" {}
+}
+
+section! {
     /// A route that pages call.
     Route, "a route" {
         /// Its path, exactly.
@@ -279,7 +302,8 @@ section! {
         models: List<String>,
         /// Whether the model that a page names is ignored. Default: false.
         force_model: Optional<bool>,
-        /// The tools offered to the model.
+        /// The tools offered to the model: names of `[tools]`, "mcp:NAME" for all of an MCP server, and "mcp:NAME/TOOL"
+        /// for one of them.
         tools: List<String>,
         /// What is done with a request before the model is asked: "facts" tells the model what the user wants
         /// remembered, and lets it save more.

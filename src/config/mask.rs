@@ -19,6 +19,10 @@ pub fn mask_table(text: &str, table: &DeTable<'_>) -> String {
         }
         let workspace = entries(value).filter(|_| key.get_ref() == "workspace");
         workspace.for_each(|(part, value)| collect_workspace(part, value, &mut secrets));
+        let servers = entries(value).filter(|_| key.get_ref() == "mcp");
+        for (_, server) in servers {
+            collect_http(server, &mut secrets);
+        }
         collect(key.get_ref(), value, &mut secrets);
     }
     blank(text, &secrets)
@@ -61,11 +65,12 @@ fn collect_provider(provider: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usi
     }
 }
 
-/// The headers of a tool's request, and its query where a value comes from elsewhere.
+/// The headers of a tool's request or of an MCP server, its query where a value comes from elsewhere, and the
+/// environment variables of a program.
 fn collect_http(http: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
     for (key, value) in entries(http) {
         match key {
-            "headers" => entries(value).for_each(|(_, header)| collect_source(header, secrets)),
+            "headers" | "env" => entries(value).for_each(|(_, value)| collect_source(value, secrets)),
             "query" => {
                 let sources = entries(value).filter(|(_, value)| value.get_ref().is_table());
                 sources.for_each(|(_, value)| collect_source(value, secrets));
@@ -208,6 +213,10 @@ mod tests {
             (
                 "[workspace.search]\nhttp = { headers = { x = \"abc\" } }",
                 "[workspace.search]\nhttp = { headers = { x = \"***\" } }",
+            ),
+            (
+                "[mcp.a]\ncommand = \"a\"\nenv = { x = \"abc\", y = { env = \"Y\" } }\nbearer = \"abc\"",
+                "[mcp.a]\ncommand = \"a\"\nenv = { x = \"***\", y = { env = \"Y\" } }\nbearer = \"***\"",
             ),
             ("x = \"http://me:it@host/a\"", "x = \"*******************\""),
         ] {

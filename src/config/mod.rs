@@ -6,6 +6,7 @@
 
 mod file;
 mod mask;
+mod mcp;
 pub mod pattern;
 mod placed;
 pub mod plan;

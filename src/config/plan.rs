@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::layers::Layer;
 use crate::secret::Secret;
+use crate::tools::mcp::{Offer, ServerPlan};
 use crate::tools::{Arguments, Permission, Tool, WidgetTemplate, Writer};
 use crate::turn::{Busy, Leaving};
 use crate::uploads::media::Types;
@@ -33,6 +34,19 @@ pub struct Plan {
     pub facts: Option<FactsMount>,
     /// What holds for files that users upload, if they may.
     pub attachments: Option<Attachments>,
+    /// The MCP servers.
+    pub mcp: Vec<Arc<ServerPlan>>,
+    /// Where the tools and the MCP servers are shown, if anywhere.
+    pub inspect: Option<InspectMount>,
+}
+
+/// Where the tools and the MCP servers are shown.
+#[derive(Clone, Debug)]
+pub struct InspectMount {
+    /// The path above them.
+    pub path: String,
+    /// Which pages of other origins may call it.
+    pub cors: Cors,
 }
 
 /// What holds for files that users upload.
@@ -160,6 +174,8 @@ pub struct Route {
     pub models: BTreeMap<String, Arc<Model>>,
     /// The gateway-run tools offered here.
     pub tools: Vec<Arc<ToolPlan>>,
+    /// The tools of MCP servers offered here, which are known only while these run.
+    pub mcp: Vec<Offer>,
     /// What is done with a request before the first model call, in order.
     pub layers: Vec<&'static dyn Layer>,
     /// Most model calls in a turn.
@@ -375,8 +391,26 @@ pub enum ToolKind {
     Fixed(Value),
     /// The page runs it.
     Page,
+    /// The user answers its questions: in a form, or as the page shows them.
+    Form,
     /// A model writes it.
     Write(Arc<Writer>),
     /// Code of the program that the gateway is a part of.
     Code(Arc<dyn Tool>),
+}
+
+impl ToolKind {
+    /// True if the page, or its user, gives the result.
+    pub const fn is_page(&self) -> bool {
+        matches!(self, Self::Page | Self::Form)
+    }
+
+    /// True if the output of such a tool comes in pieces.
+    pub fn streams(&self) -> bool {
+        match self {
+            Self::Fixed(_) | Self::Page | Self::Form => false,
+            Self::Write(_) => true,
+            Self::Code(code) => code.streams(),
+        }
+    }
 }

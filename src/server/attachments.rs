@@ -68,7 +68,7 @@ pub async fn reply(
     };
     match answer {
         Ok(response) => {
-            record.answered();
+            record.answered(response.status().as_u16());
             response
         }
         Err(Refused::Upload(error)) => refused(record, head, &error),

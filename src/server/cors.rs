@@ -1,5 +1,6 @@
 //! Which pages of other origins may call a route and read its answers.
 
+use chatwire_protocols::error::CallerError;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
@@ -59,6 +60,17 @@ pub fn permits(cors: &Cors, head: &Parts) -> bool {
     let of_origin =
         origin.as_bytes().windows(3).position(|window| window == b"://").map(|at| &origin.as_bytes()[at + 3..]);
     allowed(cors, &head.headers).is_some() || (host.is_some() && host == of_origin)
+}
+
+/// Refuses what [`permits`] does not permit.
+///
+/// # Errors
+/// 403.
+pub fn check(cors: &Cors, head: &Parts) -> Result<(), CallerError> {
+    if permits(cors, head) {
+        return Ok(());
+    }
+    Err(CallerError::new(403, "foreign_origin", "pages of this origin may not do this"))
 }
 
 /// What to answer as the allowed origin.

@@ -13,7 +13,7 @@ use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
 use super::socket::Handover;
-use super::{attachments, cors, facts, kept, open, owner, refuse, request, socket};
+use super::{attachments, cors, facts, health, inspect, kept, open, owner, refuse, request, socket};
 use crate::config::plan::{Model, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -31,15 +31,19 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, handover:
         let mut response = refused(record, None, &Refusal::Caller(&error));
         refuse::close(&mut response, head.version);
         response
-    } else if head.uri.path() == "/health" {
+    } else if let Some(response) = health::reply(&gateway, &head).await {
         record.quiet();
-        refuse::health(&head.method, gateway.stop.has_begun())
+        response
     } else if let Some(route) = gateway.route(&path) {
         let mut response = on_path(&gateway, route, "", &mut head, body, record, handover).await;
         cors::apply(&route.cors, &head.headers, &mut response);
         response
     } else if let Some((mount, below)) = gateway.facts(head.uri.path()) {
         let mut response = facts::reply(&gateway, mount, below, &head, record).await;
+        cors::apply(&mount.cors, &head.headers, &mut response);
+        response
+    } else if let Some((mount, below)) = gateway.inspect(&path) {
+        let mut response = inspect::reply(&gateway, mount, below, &head, record);
         cors::apply(&mount.cors, &head.headers, &mut response);
         response
     } else if let Some((uploads, mount, below)) = gateway.attachments(&path) {

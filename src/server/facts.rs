@@ -39,13 +39,19 @@ pub async fn reply(
         refuse::allow(&mut response, methods);
         return response;
     }
+    if operation.writes()
+        && let Err(error) = cors::check(&mount.cors, head)
+    {
+        // There is no body, and so no preflight.
+        return refused(record, error.status, error.code, &error.message);
+    }
     let owner = match owner::of(gateway.plan.owner.as_deref(), &head.headers) {
         Ok(owner) => owner,
         Err(error) => return refused(record, error.status, error.code, &error.message),
     };
     match answer(&*gateway.store, &owner, operation).await {
         Ok(Some(body)) => {
-            record.answered();
+            record.answered(200);
             refuse::json(200, &body)
         }
         Ok(None) => refused(record, 404, "not_found", "Fact not found"),

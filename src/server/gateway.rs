@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use super::inspect;
 use super::stop::Stop;
-use crate::config::plan::{Attachments, FactsMount, Plan, Route};
+use crate::config::plan::{Attachments, FactsMount, InspectMount, Plan, Route};
 use crate::store::{Sqlite, Store};
 use crate::threads::{Files, NoFiles, Threads};
+use crate::tools::mcp::Servers;
 use crate::turn::{Means, Turns};
 use crate::uploads::{Found, Sweeping, Uploads};
 use crate::upstream::Upstreams;
@@ -17,6 +19,7 @@ pub struct Gateway {
     pub plan: Plan,
     pub stop: Stop,
     pub store: Arc<dyn Store>,
+    pub servers: Arc<Servers>,
     pub threads: Arc<Threads>,
     /// The files of users, if they may send any.
     pub uploads: Option<Arc<Uploads>>,
@@ -29,13 +32,15 @@ impl Gateway {
         let routes = plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect();
         let upstreams = Arc::new(Upstreams::new(&plan)?);
         let store = open_store(&plan)?;
+        let servers = Arc::new(Servers::default());
+        servers.apply(&plan.mcp);
         let turns = Turns::new(plan.server.max_turns);
-        let means = Means { store: Arc::clone(&store), upstreams, stop: stop.clone() };
+        let means = Means { store: Arc::clone(&store), upstreams, stop: stop.clone(), servers: Arc::clone(&servers) };
         let threads = Arc::new(Threads::new(means, turns));
         let open = |settings| Uploads::open(settings, plan.store.as_ref(), Arc::clone(&store));
         let uploads = plan.attachments.clone().map(open).transpose()?;
         let _sweeping = uploads.as_ref().map(Uploads::sweeping);
-        Ok(Self { plan, stop, store, threads, uploads, _sweeping, routes })
+        Ok(Self { plan, stop, store, servers, threads, uploads, _sweeping, routes })
     }
 
     /// The uploaded files, as the page of this request finds them.
@@ -54,18 +59,29 @@ impl Gateway {
     /// The route with kept conversations that this path stands below, and the part of it below the route's own.
     pub fn route_above<'a>(&self, path: &'a str) -> Option<(&Arc<Route>, &'a str)> {
         let slashes = path.rmatch_indices('/').map(|(at, _)| path.split_at(at));
-        let mut routes = slashes.filter_map(|(above, below)| {
-            // What stands directly below the root.
-            let above = if above.is_empty() { "/" } else { above };
-            Some((self.routes.get(above)?, below))
-        });
+        let route = |above: &str| self.routes.get(if above.is_empty() { "/" } else { above });
+        let mut routes = slashes.filter_map(|(above, below)| Some((route(above)?, below)));
         routes.find(|(route, _)| route.memory.is_some())
+    }
+
+    /// The route with sessions that tells the gateway's health at this path.
+    pub fn health(&self, path: &str) -> Option<&Arc<Route>> {
+        let above = path.strip_suffix("/health")?;
+        let route = self.routes.get(if above.is_empty() { "/" } else { above })?;
+        route.frontend.sessions().and(Some(route))
     }
 
     /// Where facts are, if this path is theirs, and the part of it below their list.
     pub fn facts<'a>(&self, path: &'a str) -> Option<(&FactsMount, &'a str)> {
         let mount = self.plan.facts.as_ref()?;
         Some((mount, below(path, &mount.path)?))
+    }
+
+    /// Where tools and MCP servers are shown, if this path is theirs, and the part of it below.
+    pub fn inspect<'a>(&self, path: &'a str) -> Option<(&InspectMount, &'a str)> {
+        let mount = self.plan.inspect.as_ref()?;
+        let below = path.strip_prefix(&mount.path)?;
+        inspect::is_at(below).then_some((mount, below))
     }
 
     /// Where files are, if this path is theirs, and the part of it below their mount.
@@ -93,4 +109,124 @@ fn open_store(plan: &Plan) -> io::Result<Arc<dyn Store>> {
         }
     };
     Ok(Arc::new(store?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chatwire_protocols::items::{Thread, ThreadStatus, metadata};
+    use serde_json::{Map, Value};
+
+    use super::*;
+    use crate::store::{Owner, Write};
+    use crate::threads::now_ms;
+
+    const HOUR: u64 = 3_600_000;
+
+    /// A gateway with two routes of sessions.
+    fn gateway() -> Gateway {
+        let route = |path: &str| {
+            format!(
+                "[[routes]]\npath = \"{path}\"\nprotocol = \"agent-sse\"\nmodel = \"m\"\n\
+                 options = {{ session_timeout_minutes = 60, cleanup_interval_seconds = 1 }}\n"
+            )
+        };
+        let text = format!(
+            "[providers.p]\nprotocol = \"openai-chat\"\nreplay = {{}}\n[models.m]\ntargets = [\"p/m\"]\n{}{}",
+            route("/"),
+            route("/b")
+        );
+        let plan = crate::config::parse("gateway.toml", &text, &|_| None).unwrap_or_else(|report| panic!("{report}"));
+        Gateway::new(plan, Stop::never()).unwrap()
+    }
+
+    async fn put(gateway: &Gateway, owner: &Owner, id: &str, route: Option<&str>, updated: u64) {
+        let mut kept = Map::new();
+        if let Some(route) = route {
+            kept.insert(metadata::SESSIONS.to_owned(), Value::from(route));
+        }
+        let status = ThreadStatus::Active;
+        let thread = Thread { id: id.to_owned(), title: None, status, metadata: kept, created: 1, updated };
+        gateway.store.apply(owner, id, vec![Write::Thread(thread)]).await.unwrap();
+    }
+
+    async fn is_there(gateway: &Gateway, owner: &Owner, id: &str) -> bool {
+        gateway.store.thread(owner, id).await.unwrap().is_some()
+    }
+
+    #[tokio::test]
+    async fn sessions_of_a_route_that_are_too_old_and_not_in_use_end() {
+        let gateway = gateway();
+        let (kaz, mia) = (Owner::new("kaz").unwrap(), Owner::new("mia").unwrap());
+        let now = 100 * HOUR;
+        put(&gateway, &kaz, "old", Some("/"), now - HOUR - 1).await;
+        put(&gateway, &mia, "old", Some("/"), 5).await;
+        put(&gateway, &kaz, "young", Some("/"), now - HOUR).await;
+        put(&gateway, &kaz, "elsewhere", Some("/b"), 5).await;
+        put(&gateway, &kaz, "no session", None, 5).await;
+        put(&gateway, &kaz, "busy", Some("/"), 5).await;
+        let claim = gateway.threads.turns().claim(&kaz, "busy", Duration::ZERO).await.unwrap();
+        let route = Arc::clone(gateway.route("/").unwrap());
+        assert_eq!(gateway.threads.sweep(&route, now).await, Ok(2));
+        for (owner, id, kept) in [
+            (&kaz, "old", false),
+            (&mia, "old", false),
+            (&kaz, "young", true),
+            (&kaz, "elsewhere", true),
+            (&kaz, "no session", true),
+            (&kaz, "busy", true),
+        ] {
+            assert_eq!(is_there(&gateway, owner, id).await, kept, "{id}");
+        }
+        drop(claim);
+        assert_eq!(gateway.threads.sweep(&route, now).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn more_sessions_than_are_looked_at_together_end() {
+        let gateway = gateway();
+        let owner = Owner::local();
+        for number in 0..450 {
+            put(&gateway, &owner, &number.to_string(), Some("/b"), 5).await;
+        }
+        let route = Arc::clone(gateway.route("/b").unwrap());
+        assert_eq!(gateway.threads.sweep(&route, 100 * HOUR).await, Ok(450));
+        assert_eq!(gateway.store.count_sessions("/b").await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn the_sweep_goes_on_by_itself() {
+        let gateway = gateway();
+        let owner = Owner::local();
+        put(&gateway, &owner, "old", Some("/"), now_ms() - 2 * HOUR).await;
+        put(&gateway, &owner, "young", Some("/b"), now_ms()).await;
+        let gone = async {
+            while is_there(&gateway, &owner, "old").await {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            never = gateway.threads.sweep_always(&gateway.plan.routes) => match never {},
+            () = gone => {}
+            () = tokio::time::sleep(Duration::from_secs(20)) => panic!("nothing is swept"),
+        }
+        assert!(is_there(&gateway, &owner, "young").await);
+    }
+
+    #[test]
+    fn a_route_at_the_root_is_above_all_others() {
+        let gateway = gateway();
+        let above = |path: &str| {
+            let (route, below) = gateway.route_above(path).unwrap();
+            (route.path.clone(), below.to_owned())
+        };
+        let pair = |path: &str, below: &str| (path.to_owned(), below.to_owned());
+        assert_eq!(above("/sessions/a"), pair("/", "/sessions/a"));
+        assert_eq!(above("/b/sessions"), pair("/b", "/sessions"));
+        assert_eq!(above("/bb"), pair("/", "/bb"));
+        let health = |path: &str| gateway.health(path).map(|route| route.path.as_str());
+        assert_eq!((health("/health"), health("/b/health")), (Some("/"), Some("/b")));
+        assert_eq!((health("/c/health"), health("health"), health("/b/x/health")), (None, None, None));
+    }
 }

@@ -15,7 +15,7 @@ use super::exchange::refused;
 use super::gateway::Gateway;
 use super::open::{self, Pace};
 use super::source::Source;
-use super::{owner, refuse, request};
+use super::{cors, owner, refuse, request};
 use crate::config::plan::{Memory, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -32,9 +32,13 @@ pub async fn read(
     head: &Parts,
     body: Incoming,
 ) -> Result<(Owner, Ask), CallerError> {
-    let sends = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method) && !body.is_end_stream();
+    let writes = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
+    let sends = writes && !body.is_end_stream();
     if sends {
         request::check_media(&head.headers)?;
+    } else if writes && request::check_media(&head.headers).is_err() {
+        // It needs no preflight: without this, any page that the user visits could stop their turns.
+        cors::check(&route.cors, head)?;
     }
     let owner = owner::of(gateway.plan.owner.as_deref(), &head.headers)?;
     let server = &gateway.plan.server;
@@ -63,13 +67,14 @@ pub async fn reply(
             (Source::Kept(follower), ChatRequest { wire, ..chat }, context)
         }
         Ok(Reply::Idle(document)) => {
-            record.answered();
+            record.answered(document.status);
             return refuse::given(document);
         }
         Ok(Reply::Said(said)) => (Source::Said(said.events), said.chat, said.context),
         Ok(Reply::Answer(answer)) => {
-            record.answered();
-            return refuse::given(route.frontend.answer(&answer));
+            let document = route.frontend.answer(&answer);
+            record.answered(document.status);
+            return refuse::given(document);
         }
         Err(ThreadError::Caller(error)) => return refused(record, Some(route), &Refusal::Caller(&error)),
         Err(ThreadError::Failed(failure)) => return refused(record, Some(route), &Refusal::Failure(&failure)),

@@ -99,6 +99,7 @@ impl Listening {
         tokio::select! {
             () = draining => {}
             () = accept(&listener, &gateway, &stop, &slots) => {}
+            never = gateway.threads.sweep_always(&gateway.plan.routes) => match never {},
         }
         drop(listener);
         tracing::info!("stopping");
@@ -115,6 +116,7 @@ impl Listening {
         }
         stopper.advance(Phase::Now);
         gateway.threads.turns().close(LAST_WRITES).await;
+        gateway.servers.close().await;
     }
 }
 
@@ -199,6 +201,7 @@ mod tests {
             parts,
             chat: ChatRequest::default(),
             context: ReplyContext::default(),
+            keeps: true,
             store: Arc::clone(&gateway.store),
             owner,
             style: Style::default(),

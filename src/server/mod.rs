@@ -8,6 +8,8 @@ mod exchange;
 mod facts;
 mod file;
 mod gateway;
+mod health;
+mod inspect;
 mod io;
 mod kept;
 mod listen;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use chatwire_protocols::error::{Failure, Refusal};
+use chatwire_protocols::error::{CallerError, Failure, Refusal};
 use chatwire_protocols::event::Event;
 use chatwire_protocols::protocol::{Keeps, Reply, ReplyContext};
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
@@ -123,6 +123,10 @@ async fn whole(route: &Route, mut reply: Reply, mut source: Source, mut record: 
             record.event(&event, || source.target());
             reply.encoder.event(&event, &mut out);
         }
+    }
+    if reply.encoder.abort() {
+        let error = CallerError::new(503, "stopped", "the answer was stopped before it was complete");
+        return refused(record, Some(route), &Refusal::Caller(&error));
     }
     with_head((reply.status, reply.headers), Body::from(out.freeze()))
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chatwire_protocols::error::{CallerError, Refusal};
 use chatwire_protocols::protocol::Document;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderValue, Response, StatusCode, Version};
 use serde_json::json;
 
 use super::body::Body;
@@ -59,16 +59,6 @@ pub fn close(response: &mut Response<Body>, version: Version) {
     if version <= Version::HTTP_11 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-}
-
-/// Whether the process serves, for whoever watches it.
-pub fn health(method: &Method, stopping: bool) -> Response<Body> {
-    if *method != Method::GET && *method != Method::HEAD {
-        let mut response = plain(&CallerError::new(405, "method_not_allowed", "use GET"));
-        allow(&mut response, "GET, HEAD");
-        return response;
-    }
-    if stopping { json(503, &json!({"status": "stopping"})) } else { json(200, &json!({"status": "ok"})) }
 }
 
 fn document(status: u16, media: &'static str, body: Bytes) -> Response<Body> {

@@ -32,6 +32,9 @@ pub enum StoreError {
     /// The disk is full.
     #[error("there is no room left for the store")]
     NoRoom,
+    /// There are as many threads of these sessions as there may be.
+    #[error("there are as many sessions as there may be")]
+    NoPlace,
     /// This owner has no such thread.
     #[error("there is no such thread")]
     NoThread,

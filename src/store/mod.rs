@@ -14,9 +14,10 @@ use std::pin::Pin;
 
 use chatwire_protocols::event::Text;
 pub use chatwire_protocols::items::{Attachment, Item, Thread, ThreadStatus};
+pub use chatwire_protocols::operation::{ModelUsage, Summary};
 pub use error::StoreError;
 pub use owner::{NoOwner, Owner};
-pub use rows::{Direction, Fact, FactStatus, ModelUsage, Page, PageQuery, Room, Sequence, UsageRow, Write};
+pub use rows::{Direction, Fact, FactStatus, Page, PageQuery, Room, Sequence, UsageRow, Write};
 pub use sqlite::Sqlite;
 
 /// An answer of a store. A write goes on when its answer is no longer waited for.
@@ -95,4 +96,21 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// What each model cost from a time on, by the models' names.
     fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>>;
+
+    /// What each model cost in a thread, by the models' names. A thread that is deleted takes its name from its calls, so
+    /// that another one of its id begins at nothing.
+    fn thread_usage(&self, owner: &Owner, thread: &str) -> Pending<Vec<ModelUsage>>;
+
+    /// A thread in numbers.
+    fn summary(&self, owner: &Owner, thread: &str) -> Pending<Option<Summary>>;
+
+    /// At most `limit` of the owner's threads of these sessions in numbers, the newest first.
+    fn summaries(&self, owner: &Owner, sessions: &str, limit: u32) -> Pending<Vec<Summary>>;
+
+    /// How many threads of these sessions there are, of all owners.
+    fn count_sessions(&self, sessions: &str) -> Pending<u64>;
+
+    /// At most `limit` threads of these sessions that were last changed before a time, of all owners, and whose they are:
+    /// the oldest first.
+    fn old_sessions(&self, sessions: &str, before: u64, limit: u32) -> Pending<Vec<(Owner, String)>>;
 }

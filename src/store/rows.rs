@@ -68,8 +68,18 @@ pub enum Write {
     Add(Item),
     /// Replaces the item with this id, which keeps its place and its time, or adds it at the end.
     Put(Item),
+    /// Changes nothing, and lets nothing else be changed if there are that many threads of these sessions already. Fails
+    /// with [`StoreError::NoPlace`](super::StoreError::NoPlace) then.
+    Room {
+        /// Whose sessions: [`metadata::SESSIONS`](chatwire_protocols::items::metadata::SESSIONS) of the threads.
+        sessions: String,
+        /// How many there may be.
+        most: u32,
+    },
     /// Deletes all items.
     Clear,
+    /// Replaces the item with this id, which keeps its place and its time, if it is there.
+    Replace(Item),
     /// Deletes an item, if it is there.
     Remove(Text),
     /// Deletes all items behind this one, if it is there.
@@ -126,6 +136,8 @@ impl Room {
 pub struct UsageRow {
     /// The turn.
     pub turn: String,
+    /// The thread that it runs in.
+    pub thread: Option<String>,
     /// Which model call of it, from 0.
     pub step: u32,
     /// The model, by its name in the gateway.
@@ -140,21 +152,4 @@ pub struct UsageRow {
     pub reasoning: Option<u64>,
     /// When it was.
     pub created: u64,
-}
-
-/// What all calls of one model cost in a time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ModelUsage {
-    /// The model.
-    pub model: String,
-    /// How many calls.
-    pub calls: u64,
-    /// Input tokens, as far as reported.
-    pub input: u64,
-    /// Of those, read from a cache.
-    pub cached_input: u64,
-    /// Output tokens, as far as reported.
-    pub output: u64,
-    /// Of those, reasoning.
-    pub reasoning: u64,
 }

@@ -13,6 +13,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use record::Record;
 
+const MCP_LIBRARY: &str = "rmcp";
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -30,8 +32,12 @@ pub enum LogFormat {
 /// The filter cannot be read. Nothing happens if somebody logs already.
 pub fn init(format: LogFormat, filter: Option<&str>) -> Result<(), ParseError> {
     let filter = match filter.map(str::trim).filter(|filter| !filter.is_empty()) {
+        // The MCP library logs whole messages, so it is heard only by who names it.
+        Some(filter) if !filter.contains(MCP_LIBRARY) => {
+            Targets::from_str(filter)?.with_target(MCP_LIBRARY, LevelFilter::OFF)
+        }
         Some(filter) => Targets::from_str(filter)?,
-        None => Targets::new().with_default(LevelFilter::INFO),
+        None => Targets::new().with_default(LevelFilter::INFO).with_target(MCP_LIBRARY, LevelFilter::OFF),
     };
     let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr);
     let layer = match format {

@@ -74,7 +74,8 @@ impl Record {
     }
 
     /// It was answered with one document.
-    pub const fn answered(&mut self) {
+    pub const fn answered(&mut self, status: u16) {
+        self.status = status;
         self.end = "answered";
     }
 

@@ -91,9 +91,9 @@ impl Draft {
         self.items.push(item);
     }
 
-    /// Replaces an item.
+    /// Replaces an item. One that another request deletes meanwhile stays deleted.
     pub fn put(&mut self, item: Item) {
-        self.writes.push(Write::Put(item.clone()));
+        self.writes.push(Write::Replace(item.clone()));
         match self.items.iter_mut().find(|stored| stored.id == item.id) {
             Some(stored) => *stored = item,
             None => self.items.push(item),
@@ -116,9 +116,21 @@ impl Draft {
         if kept.result.is_some() {
             return false;
         }
-        kept.answer(&ToolResult { call: call.into(), outcome, output, last: true, status: None });
+        self.answer_form(call, &output);
+        kept.answer(&ToolResult { outcome, ..ToolResult::ok(call, output) });
         self.put(item);
         true
+    }
+
+    /// A form whose call was answered in another dialect waits for nobody any more.
+    fn answer_form(&mut self, call: &str, output: &Value) {
+        let waits = |item: &&Item| matches!(&item.body, Body::Form(form) if form.waits_for(call));
+        if let Some(mut item) = self.items.iter().rev().find(waits).cloned()
+            && let Body::Form(form) = &mut item.body
+        {
+            form.take_output(output);
+            self.put(item);
+        }
     }
 
     /// Ends all that waits for somebody: the conversation goes on without it.

@@ -21,6 +21,7 @@ impl From<StoreError> for ThreadError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoThread => no_thread(),
+            StoreError::NoPlace => no_place(),
             error => {
                 let kind = if error.is_passing() { FailureKind::Overloaded } else { FailureKind::Internal };
                 Self::Failed(Failure::boxed(kind, format!("store: {error}")))
@@ -47,6 +48,12 @@ impl From<UploadError> for ThreadError {
 /// There is no such thread, or it is somebody else's.
 pub fn no_thread() -> ThreadError {
     CallerError::new(404, "unknown_thread", "there is no such thread").into()
+}
+
+/// There are as many sessions as the route may have.
+fn no_place() -> ThreadError {
+    let message = "there are as many sessions as this server keeps; delete one, or try again later";
+    CallerError::new(503, "too_many_sessions", message).into()
 }
 
 /// There is no such item in the thread.

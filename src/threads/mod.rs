@@ -14,6 +14,7 @@ mod error;
 mod files;
 mod listing;
 mod operations;
+mod sweep;
 mod title;
 mod turn;
 

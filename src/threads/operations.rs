@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::{CancelledBy, Text, ToolOutcome, output_text};
-use chatwire_protocols::items::{Body, Item, Thread, ThreadStatus};
+use chatwire_protocols::items::{Body, Item, Thread};
 use chatwire_protocols::operation::{Act, Answer, List, Operation, Page};
 use serde_json::{Map, Value};
 
@@ -14,7 +14,7 @@ use super::draft::Place;
 use super::error::{conflict, invalid, no_attachment, no_item, no_thread};
 use super::listing::MOST;
 use super::title::{LONGEST_GIVEN, one_line};
-use super::turn::check_open;
+use super::turn::{check_open, new_thread, room};
 use super::{Asker, ThreadError, Threads, new_id, now_ms};
 use crate::store::{Direction, Owner, PageQuery, Write};
 use crate::turn::Claim;
@@ -59,14 +59,26 @@ impl Threads {
                 let rows = self.store().recent_threads(owner, matching.as_deref(), MOST).await?;
                 Answer::Threads(Page { rows, more: false })
             }
-            Operation::Create { title, metadata } => Answer::Created(self.create(owner, title, metadata).await?),
+            Operation::Create { title, metadata } => Answer::Created(self.create(asker, title, metadata).await?),
+            Operation::Rename { thread, title } => self.rename(owner, &thread, &title).await?,
             Operation::Clear { thread } => {
-                self.find(owner, &thread).await?;
                 self.clear(asker, &thread).await?;
                 Answer::Cleared(thread)
             }
-            Operation::Rename { thread, title } => self.rename(owner, &thread, &title).await?,
-            Operation::Delete { thread } => Answer::Done(self.delete(asker, &thread).await?),
+            Operation::Summary { thread } => {
+                let summary = self.store().summary(owner, &thread).await?;
+                Answer::Summary(Box::new(summary.ok_or_else(no_thread)?))
+            }
+            Operation::Summaries => Answer::Summaries(self.store().summaries(owner, &asker.route.path, MOST).await?),
+            Operation::Usage { thread } => {
+                self.find(owner, &thread).await?;
+                let usage = self.store().thread_usage(owner, &thread).await?;
+                Answer::Usage(thread, usage)
+            }
+            Operation::Delete { thread } => {
+                let found = self.delete(asker, &thread).await?;
+                Answer::Deleted { thread, found }
+            }
             Operation::Feedback { thread, items, positive } => {
                 self.rate(owner, &thread, items, positive).await?;
                 Answer::Done(true)
@@ -106,25 +118,15 @@ impl Threads {
 
     async fn create(
         &self,
-        owner: &Owner,
+        asker: Asker<'_>,
         title: Option<String>,
         metadata: Map<String, Value>,
     ) -> Result<Thread, ThreadError> {
         let title = title.map(|title| checked_title(&title)).transpose()?;
-        let (id, created) = (new_id("thr").to_string(), now_ms());
-        let thread = Thread { id, title, status: ThreadStatus::Active, metadata, created, updated: created };
-        self.store().apply(owner, &thread.id, vec![Write::Thread(thread.clone())]).await?;
+        let thread = Thread { title, ..new_thread(asker, new_id("thr"), metadata) };
+        let writes = room(asker).into_iter().chain([Write::Thread(thread.clone())]).collect();
+        self.store().apply(asker.owner, &thread.id, writes).await?;
         Ok(thread)
-    }
-
-    /// Deletes all that was said in a thread, with the turn that runs there and the files that its messages name.
-    async fn clear(&self, asker: Asker<'_>, thread: &str) -> Result<(), ThreadError> {
-        let owner = asker.owner;
-        let _claim = self.stop_and_claim(owner, thread).await?;
-        let files = self.files_of(owner, thread).await?;
-        self.store().apply(owner, thread, vec![Write::Clear, Write::Touch { updated: now_ms() }]).await?;
-        self.forget_files(asker, files).await;
-        Ok(())
     }
 
     async fn rename(&self, owner: &Owner, thread: &str, title: &str) -> Result<Answer, ThreadError> {
@@ -139,17 +141,20 @@ impl Threads {
         let _claim = self.stop_and_claim(owner, thread).await?;
         let files = self.files_of(owner, thread).await?;
         let deleted = self.store().delete_thread(owner, thread).await?;
-        self.forget_files(asker, files).await;
+        delete_files(asker, files).await;
         Ok(deleted)
     }
 
-    /// Deletes files that no message names any more; what is left over is swept later.
-    async fn forget_files(&self, asker: Asker<'_>, files: Vec<Text>) {
-        for file in files {
-            if let Err(error) = asker.files.delete(asker.owner, &file).await {
-                tracing::warn!(%error, "a file of a deleted thread was not deleted");
-            }
-        }
+    /// Empties a thread when its turn has come. What it has cost stays.
+    async fn clear(&self, asker: Asker<'_>, thread: &str) -> Result<(), ThreadError> {
+        self.find(asker.owner, thread).await?;
+        let _claim = self.claim(asker, thread, None).await?;
+        check_open(&self.find(asker.owner, thread).await?)?;
+        let files = self.files_of(asker.owner, thread).await?;
+        let writes = vec![Write::Clear, Write::Touch { updated: now_ms() }];
+        self.store().apply(asker.owner, thread, writes).await?;
+        delete_files(asker, files).await;
+        Ok(())
     }
 
     /// Nothing runs in the thread from here on, and nothing begins. Who waited for it before comes first, and is stopped.
@@ -215,4 +220,13 @@ fn checked_title(title: &str) -> Result<String, ThreadError> {
         return Err(invalid("title", format!("must have 1 to {LONGEST_GIVEN} characters")));
     }
     Ok(title)
+}
+
+async fn delete_files(asker: Asker<'_>, files: Vec<Text>) {
+    for file in files {
+        // Their messages are gone whatever becomes of them; what is left over is swept later.
+        if let Err(error) = asker.files.delete(asker.owner, &file).await {
+            tracing::warn!(%error, "a file of a deleted thread was not deleted");
+        }
+    }
 }

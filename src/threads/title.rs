@@ -84,8 +84,12 @@ impl Threads {
         }
         found.title = Some(title);
         found.updated = now_ms();
-        self.store().apply(owner, thread, vec![Write::Thread(found.clone())]).await?;
-        Ok(Some(found))
+        // The first write fails if the thread has been deleted meanwhile: the second would make it again.
+        let writes = vec![Write::Touch { updated: found.updated }, Write::Thread(found.clone())];
+        match self.store().apply(owner, thread, writes).await {
+            Err(StoreError::NoThread) => Ok(None),
+            named => named.map(|()| Some(found)),
+        }
     }
 }
 

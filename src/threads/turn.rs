@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatwire_protocols::chat::ChatRequest;
+use chatwire_protocols::chat::{ChatRequest, Message, Role};
 use chatwire_protocols::event::{CancelledBy, Text};
-use chatwire_protocols::items::{Body, Item, Pasted, Style, Thread, ThreadStatus, UserMessage, messages};
+use chatwire_protocols::items::{Body, Item, Pasted, Style, Thread, ThreadStatus, UserMessage, messages, metadata};
 use chatwire_protocols::operation::{Begin, TurnAsk};
 use chatwire_protocols::protocol::{KeptContext, ReplyContext};
+use serde_json::{Map, Value};
 
 use super::begin;
 use super::draft::{Draft, Next, Place};
@@ -16,7 +17,7 @@ use super::listing::show;
 use super::title::Naming;
 use super::{Asker, Reply, Said, ThreadError, Threads, new_id, now_ms, title};
 use crate::config::plan::Model;
-use crate::store::Write;
+use crate::store::{Pending, Write};
 use crate::turn::{Busy, Claim, Kept, choose_model, parts};
 
 /// How long a request waits for a turn of its thread.
@@ -39,6 +40,9 @@ impl Threads {
     /// Begins a turn.
     pub(super) async fn turn(self: &Arc<Self>, asker: Asker<'_>, ask: TurnAsk) -> Result<Reply, ThreadError> {
         let TurnAsk { thread, make, begin, chat } = ask;
+        if matches!(begin, Begin::Direct) {
+            return self.direct(asker, thread, chat).await;
+        }
         if let (Some(id), Begin::Action(act)) = (&thread, &begin) {
             let (place, thread) = self.open_place(asker, id).await?;
             if !asker.memory.actions.get(&act.name).is_some_and(|plan| plan.say) {
@@ -55,7 +59,7 @@ impl Threads {
         }
         let makes = matches!(begin, Begin::Message { .. }) && (make || thread.is_none());
         let patience = match (asker.memory.busy, &begin) {
-            (_, Begin::Message { .. } | Begin::Retry { .. } | Begin::Action(_)) => None,
+            (_, Begin::Message { .. } | Begin::Retry { .. } | Begin::Action(_) | Begin::Direct) => None,
             (Busy::Refuse, Begin::Outputs { .. } | Begin::Form { .. }) => Some(WINDING_UP),
             (Busy::Wait | Busy::Interrupt, Begin::Outputs { .. } | Begin::Form { .. }) => Some(PATIENCE),
         };
@@ -71,6 +75,7 @@ impl Threads {
             Begin::Retry { after } => begin::retry(place, after).await?,
             Begin::Form { item, answers } => begin::form(place, &item, answers).await?,
             Begin::Action(act) => begin::act(place, &act).await?.0,
+            Begin::Direct => Draft::default(),
         };
         let names = asker.memory.title_model.clone();
         if names.is_none() && held.made {
@@ -96,6 +101,7 @@ impl Threads {
         let opening = ChatRequest { messages: Vec::new(), ..chat.clone() };
         let mut writes = Vec::new();
         if made {
+            writes.extend(room(asker));
             writes.push(Write::Thread(thread.clone()));
         }
         writes.append(&mut draft.writes);
@@ -107,7 +113,12 @@ impl Threads {
             Next::Said(_) => None,
         };
         let turn = new_id("turn");
-        let context = self.context(asker, &turn, model.as_deref(), thread.clone(), made, &mut draft);
+        let mut context = self.context(asker, &turn, model.as_deref(), thread.clone(), made, &mut draft);
+        if let Some(kept) = &mut context.kept
+            && asker.route.frontend.sessions().is_some()
+        {
+            kept.usage = self.store().thread_usage(asker.owner, &thread.id).await?;
+        }
         let id = thread.id.clone();
         let Some(model) = model else {
             self.write(asker, &id, writes).await?;
@@ -116,24 +127,69 @@ impl Threads {
         };
         let told = draft.told(asker.memory.history);
         let pasted = self.pasted(asker, &told).await;
+        if let Some(Value::String(prompt)) = thread.metadata.get(metadata::SYSTEM_PROMPT) {
+            chat.messages.push(Message::text(Role::System, prompt));
+        }
         chat.messages.extend(messages(&told, &pasted));
         let wire = chat.wire;
         let mut parts = parts(&self.means, asker.route, Some(asker.owner), turn, chat, model).await;
         // From here on nothing can be refused: what is stored is answered.
-        self.write(asker, &id, writes).await?;
+        let stored: Pending<()> = match writes.is_empty() {
+            true => Box::pin(std::future::ready(Ok(()))),
+            false => self.store().apply(asker.owner, &id, writes),
+        };
         let beside = naming.filter(|_| thread.title.is_none()).map(|naming| naming.run(Arc::clone(self)));
         let page_calls = asker.route.protocol.frontend.as_ref().is_some_and(|frontend| frontend.page_calls);
         parts.page_calls = page_calls;
-        let follower = self.turns.start(Kept {
+        let kept = Kept {
             claim,
             parts,
             chat: opening,
             context,
+            keeps: true,
             store: Arc::clone(&self.means.store),
             owner: asker.owner.clone(),
             style: Style { page_calls },
             leaving: asker.memory.leaving,
             beside,
+        };
+        Ok(Reply::Turn(self.turns.start_behind(stored, kept).await?, wire))
+    }
+
+    /// A turn of which nothing is kept. It takes its turn in its thread, and can be stopped there.
+    async fn direct(
+        &self,
+        asker: Asker<'_>,
+        thread: Option<Text>,
+        mut chat: ChatRequest,
+    ) -> Result<Reply, ThreadError> {
+        let model = choose_model(asker.route, chat.model.as_deref())?;
+        let thread = thread.unwrap_or_else(|| new_id("thr"));
+        let claim = self.claim(asker, &thread, None).await?;
+        chat.thread = Some(thread);
+        let told = std::mem::take(&mut chat.messages);
+        let opening = chat.clone();
+        chat.messages = told;
+        let (turn, wire) = (new_id("turn"), chat.wire);
+        let context = ReplyContext {
+            turn: turn.clone(),
+            message: new_id("msg"),
+            model: model.name.as_str().into(),
+            created: now_ms() / 1000,
+            kept: None,
+        };
+        let parts = parts(&self.means, asker.route, Some(asker.owner), turn, chat, model).await;
+        let follower = self.turns.start(Kept {
+            claim,
+            parts,
+            chat: opening,
+            context,
+            keeps: false,
+            store: Arc::clone(&self.means.store),
+            owner: asker.owner.clone(),
+            style: Style { page_calls: false },
+            leaving: asker.memory.leaving,
+            beside: None,
         });
         Ok(Reply::Turn(follower, wire))
     }
@@ -184,15 +240,7 @@ impl Threads {
         let claim = self.claim(asker, &id, patience).await?;
         let found = self.check(asker, &id, given, makes).await?;
         let made = found.is_none();
-        let now = now_ms();
-        let thread = found.unwrap_or_else(|| Thread {
-            id: id.to_string(),
-            title: None,
-            status: ThreadStatus::Active,
-            metadata: serde_json::Map::new(),
-            created: now,
-            updated: now,
-        });
+        let thread = found.unwrap_or_else(|| new_thread(asker, id, Map::new()));
         Ok(Held { claim, thread, made })
     }
 
@@ -211,7 +259,12 @@ impl Threads {
         Ok(Some(thread))
     }
 
-    async fn claim(&self, asker: Asker<'_>, id: &str, patience: Option<Duration>) -> Result<Claim, ThreadError> {
+    pub(super) async fn claim(
+        &self,
+        asker: Asker<'_>,
+        id: &str,
+        patience: Option<Duration>,
+    ) -> Result<Claim, ThreadError> {
         let patience = match (patience, asker.memory.busy) {
             (Some(patience), _) => patience,
             (None, Busy::Refuse) => Duration::ZERO,
@@ -243,7 +296,7 @@ impl Threads {
             message: draft.continues.clone().unwrap_or_else(|| new_id("msg")),
             model: model.map(|model| model.name.as_str().into()).unwrap_or_default(),
             created: now_ms() / 1000,
-            kept: Some(Box::new(KeptContext { thread, made, added, replaced, shown })),
+            kept: Some(Box::new(KeptContext { thread, made, added, replaced, shown, usage: Vec::new() })),
         }
     }
 
@@ -267,6 +320,22 @@ impl Threads {
         }
         pasted
     }
+}
+
+/// A thread that begins here, in one of the route's sessions if it has such.
+pub fn new_thread(asker: Asker<'_>, id: Text, mut metadata: Map<String, Value>) -> Thread {
+    if asker.route.frontend.sessions().is_some() {
+        metadata.insert(metadata::SESSIONS.to_owned(), Value::from(asker.route.path.as_str()));
+    }
+    let now = now_ms();
+    let id = id.into_string();
+    Thread { id, title: None, status: ThreadStatus::Active, metadata, created: now, updated: now }
+}
+
+/// What must be right before another thread begins here.
+pub fn room(asker: Asker<'_>) -> Option<Write> {
+    let most = asker.route.frontend.sessions()?.most;
+    Some(Write::Room { sessions: asker.route.path.clone(), most })
 }
 
 /// A locked or closed thread takes nothing more.

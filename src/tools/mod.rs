@@ -2,7 +2,9 @@
 
 mod arguments;
 pub mod fence;
+pub mod form;
 pub mod http;
+pub mod mcp;
 mod net;
 mod output;
 mod running;
@@ -17,7 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chatwire_protocols::chat::ToolSpec;
-use chatwire_protocols::event::{Text, ToolOutcome};
+use chatwire_protocols::event::{File, Text, ToolOutcome};
 use serde_json::Value;
 
 pub use arguments::{Arguments, SchemaError};
@@ -38,6 +40,11 @@ pub trait Tool: fmt::Debug + Send + Sync {
     /// speaker. The future is dropped when the turn or the tool's time ends before it, and a panic in it is an error
     /// result.
     fn run(&self, input: ToolInput, speaker: Speaker) -> ToolFuture;
+
+    /// True if its output comes in pieces.
+    fn streams(&self) -> bool {
+        false
+    }
 }
 
 /// A running call.
@@ -87,12 +94,14 @@ pub struct ToolOutput {
     pub outcome: ToolOutcome,
     /// What came out; a text for people where it did not go well.
     pub output: Value,
+    /// Images and files beside it, for models that can see them.
+    pub files: Vec<File>,
 }
 
 impl ToolOutput {
     /// It went well.
     pub const fn ok(output: Value) -> Self {
-        Self { outcome: ToolOutcome::Ok, output }
+        Self { outcome: ToolOutcome::Ok, output, files: Vec::new() }
     }
 
     /// It did not go well; `why` is for the model and the page.
@@ -102,7 +111,7 @@ impl ToolOutput {
 
     /// It did not run, or not to its end.
     pub fn refused(outcome: ToolOutcome, why: impl Into<String>) -> Self {
-        Self { outcome, output: Value::String(why.into()) }
+        Self { outcome, output: Value::String(why.into()), files: Vec::new() }
     }
 }
 
@@ -137,7 +146,7 @@ impl Toolbox {
         for tool in route {
             offered.push(spec(tool));
             match tool.kind {
-                ToolKind::Page => page.push((tool.name.as_str().into(), Some(Arc::clone(tool)))),
+                ToolKind::Page | ToolKind::Form => page.push((tool.name.as_str().into(), Some(Arc::clone(tool)))),
                 ToolKind::Fixed(_) | ToolKind::Write(_) | ToolKind::Code(_) => gateway.push(Arc::clone(tool)),
             }
         }

@@ -174,7 +174,7 @@ impl Card {
         let filling = Filling { arguments: &self.arguments, result, streaming };
         match self.tool.widget.as_ref()?.render(&filling) {
             Ok(root) => {
-                let (name, value) = (self.tool.name.as_str().into(), filling.data(root));
+                let (name, value) = (self.tool.name.as_str().into(), filling.data(&root));
                 let data = Data { name, id: Some(call.clone()), value, keep: true, ask: None };
                 Some(Said::Data(Box::new(data)))
             }
@@ -192,7 +192,7 @@ async fn run(tool: Arc<ToolPlan>, input: ToolInput, speaker: Speaker, upstreams:
         match &tool.kind {
             ToolKind::Fixed(output) => ToolOutput::ok(output.clone()),
             ToolKind::Code(code) => code.run(input, speaker).await,
-            ToolKind::Page => ToolOutput::error("This tool runs in the page."),
+            ToolKind::Page | ToolKind::Form => ToolOutput::error("This tool runs in the page."),
             ToolKind::Write(writer) => match upstreams {
                 Some(upstreams) => writer.run(upstreams, input, speaker, tool.timeout, tool.max_output).await,
                 None => ToolOutput::error("No model can be called from here."),

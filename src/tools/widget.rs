@@ -87,7 +87,7 @@ impl WidgetTemplate {
 
 impl Filling<'_> {
     /// The widget's data for the page, as [`chatwire_protocols::items::data::WIDGET`] says.
-    pub fn data(&self, root: Value) -> Value {
+    pub fn data(&self, root: &Value) -> Value {
         let mut value = json!({ "widget": root, "streaming": self.streaming });
         if let (false, Some(text)) = (self.streaming, self.result.as_str()) {
             value["copy_text"] = text.into();
@@ -112,14 +112,14 @@ impl fmt::Debug for WidgetTemplate {
 mod tests {
     use super::*;
 
-    fn template(text: &str, schema: Value) -> Result<WidgetTemplate, String> {
+    fn template(text: &str, schema: &Value) -> Result<WidgetTemplate, String> {
         WidgetTemplate::read(
             &json!({"version": "1.0", "name": "n", "template": text, "jsonSchema": schema}).to_string(),
         )
     }
 
-    fn rendered(text: &str, schema: Value, result: Value) -> Result<Value, String> {
-        let filling = Filling { arguments: &json!({"topic": "tea"}), result: &result, streaming: false };
+    fn rendered(text: &str, schema: &Value, result: &Value) -> Result<Value, String> {
+        let filling = Filling { arguments: &json!({"topic": "tea"}), result, streaming: false };
         template(text, schema).unwrap().render(&filling)
     }
 
@@ -129,7 +129,7 @@ mod tests {
             {"type": "Title", "value": {{ title | tojson }}},
             {% for row in rows %}{"type": "Text", "value": {{ row | tojson }}},{% endfor %}
             {"type": "Caption", "value": {{ ("About " ~ arguments.topic) | tojson }}}]}"#;
-        let root = rendered(text, json!({}), json!({"title": "A \"b\" <c>", "rows": ["1", "2"]})).unwrap();
+        let root = rendered(text, &json!({}), &json!({"title": "A \"b\" <c>", "rows": ["1", "2"]})).unwrap();
         assert_eq!(root["children"][0]["value"], "A \"b\" <c>");
         assert_eq!(root["children"][2]["value"], "2");
         assert_eq!(root["children"][3]["value"], "About tea");
@@ -152,11 +152,11 @@ mod tests {
             ),
             (r#"{{ result.x.y() }}"#, json!({}), json!({}), "undefined"),
         ] {
-            let error = rendered(text, schema, result).unwrap_err();
+            let error = rendered(text, &schema, &result).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
-        assert!(template("{% if %}", json!({})).unwrap_err().contains("line 1"));
-        assert!(template("{}", json!({"type": 7})).unwrap_err().contains("jsonSchema"));
+        assert!(template("{% if %}", &json!({})).unwrap_err().contains("line 1"));
+        assert!(template("{}", &json!({"type": 7})).unwrap_err().contains("jsonSchema"));
         assert!(WidgetTemplate::read("{}").unwrap_err().contains("template"));
     }
 }

@@ -65,7 +65,7 @@ impl Machine {
             name: name_of(&self.chat.messages, &result.call),
             outcome: result.outcome,
             output: result.output.clone(),
-            files: Vec::new(),
+            files: result.files.clone(),
             runs: Runs::Gateway,
         });
         self.chat.messages.insert(at + 1, Message::new(Role::Tool, vec![part]));

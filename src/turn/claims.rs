@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chatwire_protocols::event::Text;
+use chatwire_protocols::event::{CancelledBy, Text};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -34,6 +34,19 @@ struct Thread {
     /// Those who have it or wait.
     users: usize,
     running: Option<Arc<Feed>>,
+    /// Who has stopped the turn that is about to begin.
+    stopped: Option<CancelledBy>,
+}
+
+/// What there was to stop.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// Nobody works on the thread.
+    Nothing,
+    /// A turn that is about to begin: it ends when it does.
+    ToCome,
+    /// A turn, which winds up now.
+    Running(Arc<Feed>),
 }
 
 /// A thread on which nobody else works until this is dropped.
@@ -62,6 +75,8 @@ impl Claims {
         let (ticket, lock) = self.enter((owner.clone(), thread.into()))?;
         let claimed = async {
             let lock = lock.acquire_owned().await.ok()?;
+            // What was stopped until now was the work of another.
+            ticket.change(|thread| thread.stopped = None);
             let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
             Some((lock, place))
         };
@@ -72,6 +87,23 @@ impl Claims {
     /// The turn that runs in a thread.
     pub fn running(&self, owner: &Owner, thread: &str) -> Option<Arc<Feed>> {
         self.threads().get(&(owner.clone(), thread.into()))?.running.clone()
+    }
+
+    /// Stops the turn that runs in a thread, or is about to.
+    pub fn stop(&self, owner: &Owner, thread: &str, by: CancelledBy) -> Stopped {
+        let mut threads = self.threads();
+        let Some(thread) = threads.get_mut(&(owner.clone(), thread.into())) else { return Stopped::Nothing };
+        if let Some(feed) = &thread.running {
+            let feed = Arc::clone(feed);
+            drop(threads);
+            feed.cancel(by);
+            return Stopped::Running(feed);
+        }
+        if thread.lock.available_permits() > 0 {
+            return Stopped::Nothing;
+        }
+        thread.stopped.get_or_insert(by);
+        Stopped::ToCome
     }
 
     /// Waits until nobody holds a claim or winds one up.
@@ -91,6 +123,7 @@ impl Claims {
             lock: Arc::new(Semaphore::new(1)),
             users: 0,
             running: None,
+            stopped: None,
         });
         if thread.users >= MOST_WAITING {
             return None;
@@ -112,14 +145,20 @@ impl Claim {
         &self.ticket.key.1
     }
 
-    /// Lets others find the turn that runs here.
-    pub(super) fn publish(&self, feed: Arc<Feed>) {
-        self.ticket.set_running(Some(feed));
+    /// Lets others find the turn that runs here, and ends it if one of them has stopped it before it began.
+    pub(super) fn publish(&self, feed: &Arc<Feed>) {
+        let stopped = self.ticket.change(|thread| {
+            thread.running = Some(Arc::clone(feed));
+            thread.stopped.take()
+        });
+        if let Some(by) = stopped.flatten() {
+            feed.cancel(by);
+        }
     }
 
     /// Lets go of the thread. What is left counts as work until it is dropped.
     pub(super) fn release(self) -> OwnedSemaphorePermit {
-        self.ticket.set_running(None);
+        self.ticket.change(|thread| thread.running = None);
         let Self { lock, ticket, place } = self;
         drop(lock);
         drop(ticket);
@@ -128,10 +167,8 @@ impl Claim {
 }
 
 impl Ticket {
-    fn set_running(&self, feed: Option<Arc<Feed>>) {
-        if let Some(thread) = self.claims.threads().get_mut(&self.key) {
-            thread.running = feed;
-        }
+    fn change<T>(&self, change: impl FnOnce(&mut Thread) -> T) -> Option<T> {
+        self.claims.threads().get_mut(&self.key).map(change)
     }
 }
 

@@ -244,7 +244,7 @@ impl Feed {
 }
 
 impl Log {
-    /// The place up to which all readers have read, but for those that were cut: they wait for nothing more.
+    /// The place up to which all readers have read. One that was cut is waited for no more.
     fn seen(&self) -> u64 {
         let end = self.forgotten + self.events.len() as u64;
         self.readers.iter().map(|reader| reader.at).filter(|at| *at >= self.forgotten).min().unwrap_or(end)
@@ -292,6 +292,20 @@ mod tests {
     fn room(feed: &Feed) -> bool {
         let waker = Waker::from(Arc::new(Nobody));
         feed.poll_room(&mut Context::from_waker(&waker)).is_ready()
+    }
+
+    #[test]
+    fn a_page_that_was_cut_is_not_waited_for_again() {
+        let feed = feed(1);
+        let (slow, fast) = (feed.join().unwrap(), feed.join().unwrap());
+        feed.append((0..10).map(delta));
+        assert_eq!(read(&feed, fast).1.len(), 10);
+        assert!(!room(&feed));
+        feed.cut_slow();
+        feed.append((0..10).map(delta));
+        assert_eq!(read(&feed, fast).1.len(), 10);
+        assert!(room(&feed));
+        assert_eq!(read(&feed, slow).0, Poll::Ready(Read::Lost));
     }
 
     /// A small pseudo-random number.

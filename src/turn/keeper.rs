@@ -22,6 +22,8 @@ pub(super) struct Keeper {
     pub store: Arc<dyn Store>,
     pub owner: Owner,
     pub thread: String,
+    /// False if nothing is stored but the cost.
+    keeps: bool,
     /// The turn's id.
     pub turn: Text,
     /// The model's name in the gateway.
@@ -44,6 +46,7 @@ impl Keeper {
             store,
             owner,
             thread: thread.to_owned(),
+            keeps: true,
             turn,
             model: model.to_owned(),
             folder,
@@ -54,6 +57,11 @@ impl Keeper {
             steps: 0,
             now: 0,
         }
+    }
+
+    /// The same; without `keeps`, nothing is stored but what the turn costs.
+    pub fn keeping(self, keeps: bool) -> Self {
+        Self { keeps, ..self }
     }
 
     /// Takes the next events. What rests on nothing that must be stored is said at once; what is left in `events` may
@@ -120,6 +128,7 @@ impl Keeper {
     fn count(&mut self, usage: &Usage) {
         self.usage.push(UsageRow {
             turn: self.turn.to_string(),
+            thread: self.keeps.then(|| self.thread.clone()),
             step: self.steps,
             model: self.model.clone(),
             input: usage.input,
@@ -133,15 +142,16 @@ impl Keeper {
 
     /// Stores what there is to store. What could not be stored is still there.
     async fn store(&mut self) -> Result<(), StoreError> {
-        for result in std::mem::take(&mut self.results) {
-            match self.answer(&result).await {
-                Ok(Some(item)) => self.writes.push(Write::Put(item)),
-                Ok(None) => tracing::warn!(turn = %self.turn, call = %result.call, "a result has no call"),
-                Err(error) => {
-                    self.results.push(result);
-                    return Err(error);
-                }
+        if !self.keeps {
+            self.writes.clear();
+            self.results.clear();
+        }
+        while let Some(result) = self.results.first() {
+            match self.answer(result).await? {
+                Some(item) => self.writes.push(Write::Put(item)),
+                None => tracing::warn!(turn = %self.turn, call = %result.call, "a result has no call"),
             }
+            self.results.remove(0);
         }
         // Both are asked before either is waited for, so that they share one flush of the disk.
         let usage: Vec<_> = self.usage.drain(..).map(|row| self.store.add_usage(&self.owner, row)).collect();

@@ -12,6 +12,7 @@ use crate::config::plan::{Model, Route, ToolPlan};
 use crate::layers::Prepared;
 use crate::server::Stop;
 use crate::store::{Owner, Store};
+use crate::tools::mcp::Servers;
 use crate::tools::{Scope, Toolbox};
 use crate::upstream::Upstreams;
 
@@ -24,6 +25,8 @@ pub struct Means {
     pub upstreams: Arc<Upstreams>,
     /// Says when the gateway stops.
     pub stop: Stop,
+    /// The MCP servers.
+    pub servers: Arc<Servers>,
 }
 
 /// The model that the page names, or the route's own.
@@ -80,6 +83,9 @@ pub async fn apply_layers(
     chat: &mut ChatRequest,
 ) -> Vec<Arc<ToolPlan>> {
     let mut tools = route.tools.clone();
+    if !route.mcp.is_empty() {
+        means.servers.add(&route.mcp, &mut tools).await;
+    }
     if let Some(owner) = owner {
         let mut prepared = Prepared { owner, store: &means.store, chat, tools: &mut tools };
         for layer in &route.layers {

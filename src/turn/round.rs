@@ -67,8 +67,10 @@ impl Round {
         if let Some(Err(why)) = tool.as_ref().map(|tool| tool.arguments.check(&arguments)) {
             return self.refuse(call, &why);
         }
-        match tool.filter(|tool| !matches!(tool.kind, ToolKind::Page)) {
+        match tool {
             None => self.ask(call, Wants::Output, said),
+            Some(tool) if matches!(tool.kind, ToolKind::Form) => self.ask(call, Wants::Answers, said),
+            Some(tool) if tool.kind.is_page() => self.ask(call, Wants::Output, said),
             Some(tool) if tool.permission == Permission::Ask => {
                 self.ask(call, Wants::Approval(format_compact!("approval_{call}")), said);
             }
@@ -108,8 +110,8 @@ impl Round {
     pub(super) fn take_results(&mut self, out: &mut Vec<Event>) {
         while self.slots.front().is_some_and(|slot| slot.result.is_some()) {
             let Some(Slot { call, result: Some(result) }) = self.slots.pop_front() else { return };
-            let ToolOutput { outcome, output } = result;
-            out.push(Event::ToolResult(Box::new(ToolResult { call, outcome, output, last: true, status: None })));
+            let ToolOutput { outcome, output, files } = result;
+            out.push(Event::ToolResult(Box::new(ToolResult { outcome, files, ..ToolResult::ok(call, output) })));
         }
     }
 

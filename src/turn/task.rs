@@ -126,7 +126,7 @@ impl Waits {
 impl Post {
     /// A turn that others find from now on.
     pub fn new(feed: Arc<Feed>, claim: Claim) -> Self {
-        claim.publish(Arc::clone(&feed));
+        claim.publish(&feed);
         Self { feed, claim: Some(claim), place: None }
     }
 

@@ -15,10 +15,11 @@ use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::event::CancelledBy;
 use chatwire_protocols::items::{Folder, Style};
 use chatwire_protocols::protocol::ReplyContext;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::claims::{Claim, Claims};
+use super::claims::{Claim, Claims, Key, Stopped};
 use super::driver::{Driver, Parts};
 use super::feed::{Feed, MOST};
 use super::follower::Follower;
@@ -26,7 +27,7 @@ use super::keeper::Keeper;
 use super::task::{Beside, Post, Running, unbreakable};
 use super::watch::{Watch, Watches};
 use crate::config::Words;
-use crate::store::{Owner, Store};
+use crate::store::{Owner, Pending, Store, StoreError};
 
 /// What becomes of a turn when the last page that follows it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct Kept {
     pub chat: ChatRequest,
     /// The context of every reply.
     pub context: ReplyContext,
+    /// False if nothing of it is stored but what it costs.
+    pub keeps: bool,
     /// Where it is kept.
     pub store: Arc<dyn Store>,
     /// Whose it is.
@@ -87,6 +90,27 @@ pub struct Kept {
     /// Something that is made beside the turn, such as a title: its data goes to the pages if it is ready before the
     /// turn's end. It may take a little longer than the turn, so what must last it stores itself.
     pub beside: Option<Beside>,
+}
+
+/// A turn that has not begun.
+struct Prepared {
+    running: Running,
+    follower: Follower,
+    notice: Notice,
+}
+
+/// Tells those who follow the thread that the turn begins.
+struct Notice {
+    watches: Option<(Arc<Watches>, Key)>,
+    feed: Arc<Feed>,
+}
+
+impl Notice {
+    fn tell(self) {
+        if let Some((watches, key)) = &self.watches {
+            watches.tell(key, &self.feed);
+        }
+    }
 }
 
 impl Turns {
@@ -103,10 +127,45 @@ impl Turns {
 
     /// Begins a turn.
     pub fn start(&self, kept: Kept) -> Follower {
-        let Kept { claim, parts, chat, context, store, owner, style, leaving, beside } = kept;
+        let Prepared { running, follower, notice } = self.prepare(kept);
+        notice.tell();
+        self.spawn(running.run());
+        follower
+    }
+
+    /// Begins a turn when what it answers is stored: also if nobody waits for that any more, so that nothing that is
+    /// stored stays unanswered because its page has left at that moment.
+    ///
+    /// # Errors
+    /// It could not be stored: there is no turn then.
+    pub async fn start_behind(&self, stored: Pending<()>, kept: Kept) -> Result<Follower, StoreError> {
+        let Prepared { running, follower, notice } = self.prepare(kept);
+        let (tell, told) = oneshot::channel();
+        self.spawn(async move {
+            let stored = stored.await;
+            let begins = stored.is_ok();
+            if begins {
+                notice.tell();
+                // The page may have left.
+                let _ = tell.send(stored);
+                running.run().await;
+            } else {
+                // The thread is free again when the page hears of it.
+                drop(running);
+                let _ = tell.send(stored);
+            }
+        });
+        told.await.unwrap_or(Err(StoreError::Closed))?;
+        Ok(follower)
+    }
+
+    fn prepare(&self, kept: Kept) -> Prepared {
+        let Kept { claim, parts, chat, context, keeps, store, owner, style, leaving, beside } = kept;
         let folder = Folder::new(context.message.clone(), style);
-        let watched = (owner.clone(), claim.thread().into());
-        let keeper = Keeper::new(store, owner, claim.thread(), parts.turn.clone(), &parts.model.name, folder);
+        // What is not kept is no part of the thread, so those who follow it are not told.
+        let watches = keeps.then(|| (Arc::clone(&self.watches), (owner.clone(), claim.thread().into())));
+        let keeper =
+            Keeper::new(store, owner, claim.thread(), parts.turn.clone(), &parts.model.name, folder).keeping(keeps);
         let feed = Arc::new(Feed::new(chat, context, leaving, MOST));
         let follower = Follower::first(&feed);
         let running = Running {
@@ -116,12 +175,14 @@ impl Turns {
             post: Post::new(Arc::clone(&feed), claim),
             beside: beside.map(unbreakable),
         };
-        self.watches.tell(&watched, &feed);
+        Prepared { running, follower, notice: Notice { watches, feed } }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks();
         // What has ended since the last start needs its memory no longer.
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(running.run());
-        follower
+        tasks.spawn(task);
     }
 
     /// Waits for turns that begin in a thread from now on, whoever begins them.
@@ -139,11 +200,14 @@ impl Turns {
         Follower::of(&self.claims.running(owner, thread)?)
     }
 
-    /// Cancels the turn that runs in a thread and waits until it is wound up. False if none runs.
+    /// Cancels the turn that runs in a thread and waits until it is wound up; one that is about to begin ends as soon
+    /// as it does, which is not waited for. False if there is neither.
     pub async fn stop(&self, owner: &Owner, thread: &str, by: CancelledBy) -> bool {
-        let Some(feed) = self.claims.running(owner, thread) else { return false };
-        feed.cancel(by);
-        feed.wound_up().await;
+        match self.claims.stop(owner, thread, by) {
+            Stopped::Nothing => return false,
+            Stopped::ToCome => {}
+            Stopped::Running(feed) => feed.wound_up().await,
+        }
         true
     }
 

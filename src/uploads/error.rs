@@ -36,9 +36,6 @@ pub enum UploadError {
     /// The owner has no file of this id, or there is none.
     #[error("there is no such file")]
     NotFound,
-    /// The bytes of the file have not come.
-    #[error("the file has not been sent yet")]
-    NotUploaded,
     /// The owner's files are as large as they may be.
     #[error("there is no room left for files of this user")]
     Quota,
@@ -78,7 +75,6 @@ impl UploadError {
             Self::Malformed(_) => (400, "bad_form"),
             Self::NoFile => (400, "no_file"),
             Self::NotFound => (404, "not_found"),
-            Self::NotUploaded => (409, "not_uploaded"),
             Self::Quota => (409, "no_room_for_user"),
             Self::Signature => (403, "bad_signature"),
             Self::Slow => (408, "body_timeout"),

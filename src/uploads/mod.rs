@@ -13,12 +13,12 @@ mod signature;
 
 use std::collections::HashSet;
 use std::io;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chatwire_protocols::event::{File, FileSource, Text};
-use chatwire_protocols::items::Pasted;
+use chatwire_protocols::event::{File, FileSource};
 use chatwire_protocols::operation::Upload;
 use chatwire_protocols::wire::base64;
 use http::HeaderMap;
@@ -34,9 +34,6 @@ pub use signature::{Purpose, Signer};
 
 use crate::config::plan;
 use crate::store::{Attachment, Owner, Room, Store, StoreError};
-
-/// Most bytes of files that a model reads in one request. The newest files come first.
-pub const MOST_PASTED: u64 = 32 << 20;
 
 /// Most files that are forgotten at once.
 const SWEPT: u32 = 100;
@@ -128,8 +125,7 @@ impl Uploads {
         }
         let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
         let host = text("host").or_else(|| head.uri.authority().map(http::uri::Authority::as_str));
-        let host =
-            host.filter(|host| host.parse::<http::uri::Authority>().is_ok_and(|host| host.port_u16() != Some(0)));
+        let host = host.filter(|host| is_host(host));
         let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
         Base(format!("{scheme}://{}", host.unwrap_or("localhost")))
     }
@@ -251,41 +247,6 @@ impl Uploads {
             self.folder.remove(id).await?;
         }
         Ok(deleted)
-    }
-
-    /// The uploaded files of these ids, in their order.
-    ///
-    /// # Errors
-    /// The owner has one of them not, or its bytes have not come.
-    pub async fn lookup(&self, owner: &Owner, ids: &[Text]) -> Result<Vec<Attachment>, UploadError> {
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            let attachment = self.store.attachment(owner, id).await?.ok_or(UploadError::NotFound)?;
-            if !attachment.uploaded {
-                return Err(UploadError::NotUploaded);
-            }
-            found.push(attachment);
-        }
-        Ok(found)
-    }
-
-    /// The bytes of files for the model: of the newest, which stand last, as many as fit into [`MOST_PASTED`]. One that
-    /// is gone is left out.
-    ///
-    /// # Errors
-    /// The disk's and the store's.
-    pub async fn paste(&self, owner: &Owner, attachments: &[Attachment]) -> Result<Pasted, UploadError> {
-        let (mut pasted, mut room) = (Pasted::new(), MOST_PASTED);
-        for attachment in attachments.iter().rev() {
-            if attachment.size > room || pasted.contains_key(&attachment.id) {
-                continue;
-            }
-            if let Some(file) = self.bytes(owner, attachment).await? {
-                room -= attachment.size;
-                pasted.insert(attachment.id.clone(), file);
-            }
-        }
-        Ok(pasted)
     }
 
     /// A file for the model; nothing if it is gone.
@@ -444,6 +405,19 @@ impl Drop for Sweeping {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// True for a name or an address with or without a port, and nothing else that an address could begin with.
+fn is_host(text: &str) -> bool {
+    let Ok(authority) = text.parse::<http::uri::Authority>() else { return false };
+    let name = authority.host();
+    let known = match name.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+    };
+    let rest = text.strip_prefix(name);
+    let port = rest.is_some_and(|rest| rest.is_empty() || authority.port_u16().is_some_and(|port| port > 0));
+    known && port
 }
 
 fn check_content(attachment: &Attachment, first: &[u8]) -> Result<(), UploadError> {

@@ -49,7 +49,8 @@ impl Signer {
             let mut values = query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
             values.next().filter(|_| values.next().is_none())
         };
-        let Some(expires) = member("expires").and_then(|text| text.parse::<u64>().ok()) else { return false };
+        let digits = member("expires").filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let Some(expires) = digits.and_then(|text| text.parse::<u64>().ok()) else { return false };
         let Some(signature) = member("signature").and_then(unhex) else { return false };
         // Compares in constant time.
         hmac::verify(&self.0, message(purpose, id, expires).as_bytes(), &signature).is_ok() && now < expires

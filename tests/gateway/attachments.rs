@@ -375,22 +375,20 @@ async fn files_have_bounds_together_and_make_room_when_they_go() {
 }
 
 #[tokio::test]
-async fn the_model_reads_the_files_of_a_message_and_pages_see_their_pictures() {
+async fn the_model_reads_a_file_that_its_owner_has_sent() {
     let files = Files::usual().await;
     let (id, path) = files.announce("kaz", "a.png", 100, "image/png").await;
     let me = owner("kaz");
-    let ids = [id.as_str().into()];
-    assert!(matches!(files.uploads.lookup(&me, &ids).await, Err(UploadError::NotUploaded)));
+    let attachment = files.store.attachment(&me, &id).await.unwrap().unwrap();
+    assert_eq!(files.uploads.bytes(&me, &attachment).await.unwrap(), None, "its bytes have not come");
     assert_eq!(files.send("PUT", &path, "", &png()).await.status, 200);
-    assert!(matches!(files.uploads.lookup(&owner("mia"), &ids).await, Err(UploadError::NotFound)));
-    let found = files.uploads.lookup(&me, &ids).await.unwrap();
-    let pasted = files.uploads.paste(&me, &found).await.unwrap();
-    let file = &pasted[&ids[0]];
+    assert_eq!(files.uploads.bytes(&owner("mia"), &attachment).await.unwrap(), None, "not hers");
+    let file = files.uploads.bytes(&me, &attachment).await.unwrap().unwrap();
     let FileSource::Base64(text) = &file.source else { panic!("{file:?}") };
     assert_eq!(chatwire_protocols::wire::base64::decode(text), Some(png()));
     assert_eq!((file.media_type.as_str(), file.name.as_deref()), ("image/png", Some("a.png")));
     files.uploads.delete(&me, &id).await.unwrap();
-    assert!(files.uploads.paste(&me, &found).await.unwrap().is_empty(), "what is gone is left out");
+    assert_eq!(files.uploads.bytes(&me, &attachment).await.unwrap(), None, "it is gone");
     assert_eq!(files.get(KAZ, &format!("/files/{id}")).await.status, 404);
     assert_eq!(files.kept(), Vec::<String>::new());
 }
@@ -413,10 +411,8 @@ async fn what_nobody_needs_is_deleted() {
     let mut kept = files.kept();
     kept.sort();
     assert_eq!(kept, ["draft-new", "notes.txt"], "what is being written, and what is not ours, stays");
-    let gone = files.uploads.lookup(&owner("kaz"), &[id.into()]).await;
-    assert!(matches!(gone, Err(UploadError::NotFound)));
-    let waiting = files.uploads.lookup(&owner("kaz"), &[young.into()]).await;
-    assert!(matches!(waiting, Err(UploadError::NotUploaded)));
+    assert_eq!(files.store.attachment(&owner("kaz"), &id).await.unwrap(), None);
+    assert!(files.store.attachment(&owner("kaz"), &young).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -440,7 +436,10 @@ async fn the_address_is_that_of_the_configuration_or_what_the_page_called() {
     assert_eq!(base(None, &[("host", "b:8000")]).await, "http://b:8000");
     assert_eq!(base(None, &[("host", "b"), ("x-forwarded-proto", "https")]).await, "https://b");
     assert_eq!(base(None, &[("host", "b"), ("x-forwarded-proto", "javascript")]).await, "http://b");
-    assert_eq!(base(None, &[("host", "b/../c?d")]).await, "http://localhost");
+    assert_eq!(base(None, &[("host", "[::1]:8000")]).await, "http://[::1]:8000");
+    for host in ["b/../c?d", "[0.0.0.0]", "[::1", "user@b", "b:", "b:0", "b:99999", "a,b", "a%62", ":80"] {
+        assert_eq!(base(None, &[("host", host)]).await, "http://localhost", "{host}");
+    }
 }
 
 #[tokio::test]

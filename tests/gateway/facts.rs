@@ -56,6 +56,20 @@ fn texts(facts: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn pages_of_other_origins_decide_about_no_facts() {
+    let fake = Fake::start().await;
+    let gateway = with_facts(&fake).await;
+    ask(&gateway, &fake, KAZ, &[r#"{"fact":"Likes tea"}"#]).await;
+    let id = listed(&gateway, KAZ).await[0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/facts/{id}/discard");
+    let from = |origin: &str| format!("{KAZ}origin: {origin}\r\n");
+    assert_eq!(rest(&gateway, &from("https://evil.example"), "POST", &path).await.status, 403);
+    assert_eq!(texts(&listed(&gateway, KAZ).await), ["Likes tea"]);
+    assert_eq!(rest(&gateway, &from("http://a"), "POST", &path).await.status, 200, "its own host");
+    assert!(listed(&gateway, KAZ).await.is_empty());
+}
+
+#[tokio::test]
 async fn several_facts_of_one_message_all_reach_the_page_and_the_list() {
     let fake = Fake::start().await;
     let gateway = with_facts(&fake).await;

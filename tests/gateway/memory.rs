@@ -118,6 +118,24 @@ async fn where_nothing_runs_each_generation_gets_what_it_takes() {
 }
 
 #[tokio::test]
+async fn pages_of_other_origins_stop_nothing() {
+    let fake = Fake::start().await;
+    let gateway = start(&fake, |_| {}).await;
+    for (headers, status) in [
+        ("origin: https://evil.example\r\n", 403),
+        ("origin: null\r\n", 403),
+        ("origin: http://a\r\n", 200),
+        // Such a request comes behind a preflight.
+        ("origin: https://evil.example\r\ncontent-type: application/json\r\n", 200),
+    ] {
+        let head =
+            format!("POST /chat/c/stop HTTP/1.1\r\nhost: a\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n");
+        let answer = Page::raw(gateway.addr, &head).await.answer().await;
+        assert_eq!(answer.status, status, "{headers}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn a_stop_ends_the_answer_and_keeps_what_was_said() {
     let fake = Fake::start().await;
     let gateway = start(&fake, |_| {}).await;

@@ -35,6 +35,7 @@ engines! {
     a_thread_is_made_changed_and_deleted_with_its_items,
     threads_come_in_pages,
     items_are_numbered_within_their_thread,
+    only_an_item_that_is_there_is_replaced,
     an_item_that_is_put_again_keeps_its_place,
     an_item_needs_a_thread_and_an_id_of_its_own,
     a_page_stays_where_it_is_when_others_add_and_delete,
@@ -204,6 +205,17 @@ async fn items_are_numbered_within_their_thread(store: Arc<dyn Store>) {
     assert_eq!(place(&*store, &me, "t", "i4").await, Some(4), "a place is never given twice");
     assert_eq!(ids(&store.items(&me, "t", ALL, false).await.unwrap()), ["i1", "i2", "i4"]);
     assert_eq!(ids(&store.items(&me, "s", ALL, false).await.unwrap()), ["i1", "i2", "i3"]);
+}
+
+async fn only_an_item_that_is_there_is_replaced(store: Arc<dyn Store>) {
+    let me = owner("me");
+    make(&*store, &me, "t").await.unwrap();
+    add(&*store, &me, "t", item("a")).await.unwrap();
+    let writes = vec![Write::Replace(note("a")), Write::Replace(note("gone"))];
+    store.apply(&me, "t", writes).await.unwrap();
+    let rows = store.items(&me, "t", ALL, true).await.unwrap();
+    assert_eq!(ids(&rows), ["a"]);
+    assert_eq!(rows.rows[0].1.body, note("a").body);
 }
 
 async fn an_item_that_is_put_again_keeps_its_place(store: Arc<dyn Store>) {

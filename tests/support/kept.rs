@@ -62,6 +62,10 @@ impl Frontend for Kept {
         }
     }
 
+    fn asks_approval(&self, _: &ChatRequest) -> bool {
+        true
+    }
+
     fn open(&self, chat: &ChatRequest, context: &ReplyContext) -> Reply {
         let headers = vec![("content-type", "text/event-lines".to_owned())];
         let opening = json!({
@@ -86,10 +90,12 @@ impl Frontend for Kept {
             Answer::Attachment(attachment, _) => json!({ "attachment": attachment }),
             Answer::Transcript(text) => json!({ "text": text }),
             Answer::Done(done) => json!({ "done": done }),
+            Answer::Deleted { found, .. } => json!({ "done": found }),
             Answer::NothingRuns => json!({ "running": false }),
             Answer::Created(row) => json!({ "created": thread(row) }),
             Answer::Cleared(id) => json!({ "cleared": id }),
             Answer::Stopped(stopped) => json!({ "stopped": stopped }),
+            other => json!({ "other": format!("{other:?}") }),
         };
         Document { status: 200, content_type: "application/json", body: body.to_string() }
     }

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{
-    Attachments, Cors, FactsMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider, Route, Server,
-    Source, Timeouts, ToolKind, ToolPlan, Transcription,
+    Attachments, Cors, FactsMount, InspectMount, Memory, Model, ModelDefaults, ModelTarget, Origins, Plan, Provider,
+    Route, Server, Source, Timeouts, ToolKind, ToolPlan, Transcription,
 };
 use chatwire::layers::Layer;
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
+use chatwire::tools::mcp::{Offer, ServerPlan};
 use chatwire::turn::{Busy, Leaving};
 use chatwire_protocols::options::Options;
 use chatwire_protocols::protocol::Protocol;
@@ -37,6 +38,8 @@ pub struct Setup {
     pub sources: Vec<Source>,
     pub timeouts: Timeouts,
     pub tools: Vec<ToolPlan>,
+    /// MCP servers, all of whose tools are offered.
+    pub mcp: Vec<ServerPlan>,
     pub layers: Vec<&'static dyn Layer>,
     pub owner: Option<String>,
     pub store: Option<PathBuf>,
@@ -84,6 +87,7 @@ impl Setup {
             sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),
             timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
             tools: Vec::new(),
+            mcp: Vec::new(),
             layers: Vec::new(),
             owner: None,
             store: None,
@@ -164,6 +168,7 @@ impl Setup {
             force_model: self.force_model,
             models: models.clone(),
             tools: self.tools.into_iter().map(Arc::new).collect(),
+            mcp: self.mcp.iter().map(|server| Offer { server: server.name.clone(), tool: None }).collect(),
             layers: self.layers,
             max_steps: self.max_steps,
             system: self.system,
@@ -173,7 +178,7 @@ impl Setup {
             memory: self.memory,
             transcription,
         };
-        let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors };
+        let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors.clone() };
         let routes = vec![Arc::new(route)];
         Plan {
             server: self.server,
@@ -183,6 +188,8 @@ impl Setup {
             owner: self.owner,
             facts: Some(facts),
             attachments: self.attachments,
+            mcp: self.mcp.into_iter().map(Arc::new).collect(),
+            inspect: Some(InspectMount { path: "/api".to_owned(), cors: self.cors }),
         }
     }
 }

@@ -77,7 +77,10 @@ impl Upstream for Lines {
 fn said(message: &Message) -> Value {
     let parts = message.parts.iter().map(|part| match part {
         Part::ToolCall(call) => format!("call {} {}", call.id, call.arguments),
-        Part::ToolResult(result) => format!("result {} {:?} {}", result.call, result.outcome, result.output),
+        Part::ToolResult(result) => {
+            let files: String = result.files.iter().map(|file| format!(" and {}", file.media_type)).collect();
+            format!("result {} {:?} {}{files}", result.call, result.outcome, result.output)
+        }
         other => other.as_text().unwrap_or("?").to_owned(),
     });
     json!([message.role, parts.collect::<Vec<_>>()])

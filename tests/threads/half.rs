@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chatwire::server::Stop;
 use chatwire::store::{
     Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence, Sqlite,
-    Store, Thread, UsageRow, Write,
+    Store, Summary, Thread, UsageRow, Write,
 };
 use chatwire::threads::{Asker, NoFiles, Reply, ThreadError, Threads};
 use chatwire::turn::{Means, Turns};
@@ -100,6 +100,21 @@ impl Store for Frail {
     fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>> {
         self.inner.usage(owner, since)
     }
+    fn thread_usage(&self, owner: &Owner, thread: &str) -> Pending<Vec<ModelUsage>> {
+        self.inner.thread_usage(owner, thread)
+    }
+    fn summary(&self, owner: &Owner, thread: &str) -> Pending<Option<Summary>> {
+        self.inner.summary(owner, thread)
+    }
+    fn summaries(&self, owner: &Owner, sessions: &str, limit: u32) -> Pending<Vec<Summary>> {
+        self.inner.summaries(owner, sessions, limit)
+    }
+    fn count_sessions(&self, sessions: &str) -> Pending<u64> {
+        self.inner.count_sessions(sessions)
+    }
+    fn old_sessions(&self, sessions: &str, before: u64, limit: u32) -> Pending<Vec<(Owner, String)>> {
+        self.inner.old_sessions(sessions, before, limit)
+    }
 }
 
 fn say(thread: Option<&str>, attachments: Vec<Attachment>) -> Ask {
@@ -141,7 +156,8 @@ async fn tried(
     store.apply(&owner, "t", vec![Write::Thread(thread)]).await.unwrap();
     store.broken.store(broken, Ordering::Relaxed);
     let upstreams = Arc::new(Upstreams::new(&plan).unwrap());
-    let means = Means { store: Arc::clone(&store) as Arc<dyn Store>, upstreams, stop: Stop::never() };
+    let means =
+        Means { store: Arc::clone(&store) as Arc<dyn Store>, upstreams, stop: Stop::never(), servers: Arc::default() };
     let threads = Arc::new(Threads::new(means, Turns::new(8)));
     let route = &plan.routes[0];
     let asker = Asker { owner: &owner, route, memory: route.memory.as_ref().unwrap(), files: &NoFiles };

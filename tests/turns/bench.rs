@@ -81,6 +81,7 @@ impl Bench {
             },
             chat: ChatRequest::default(),
             context: ReplyContext { turn: "turn_1".into(), message: "msg_1".into(), ..ReplyContext::default() },
+            keeps: true,
             store: Arc::clone(&self.store) as Arc<dyn Store>,
             owner: self.owner.clone(),
             style: Style::default(),

@@ -6,7 +6,7 @@ use chatwire::turn::{Leaving, Turns};
 use chatwire_protocols::event::{CancelledBy, Event};
 use tokio::sync::mpsc;
 
-use crate::bench::{Bench, THREAD};
+use crate::bench::{Bench, Page, THREAD};
 use crate::support::LONG;
 
 #[tokio::test]
@@ -107,5 +107,25 @@ async fn a_newer_message_takes_the_place_of_a_running_turn() {
     assert!(bench.turns.claim(&bench.owner, THREAD, Duration::ZERO).await.is_some(), "it is free at once");
     assert_eq!(page.all().await.last(), Some(&Event::Cancelled { by: CancelledBy::NewerTurn }));
     asked.closed().await;
+    bench.check_empty().await;
+}
+
+#[tokio::test]
+async fn a_stop_before_its_turn_has_begun_ends_it_when_it_does_and_no_other() {
+    let bench = Bench::new().await;
+    assert!(!bench.turns.stop(&bench.owner, THREAD, CancelledBy::User).await, "nobody works there");
+    let kept = bench.kept(Leaving::Finish, Vec::new()).await;
+    assert!(bench.turns.stop(&bench.owner, THREAD, CancelledBy::User).await);
+    let events = Page::of(bench.turns.start(kept)).all().await;
+    assert_eq!(events.last(), Some(&Event::Cancelled { by: CancelledBy::User }));
+    bench.check_empty().await;
+
+    let held = bench.claim().await;
+    assert!(bench.turns.stop(&bench.owner, THREAD, CancelledBy::User).await);
+    drop(held);
+    let (page, mut asked) = bench.begun(Leaving::Finish, "text one\n").await;
+    asked.send("finish stop\n").await;
+    asked.end().await;
+    assert!(matches!(page.all().await.last(), Some(Event::TurnEnd(_))), "what was stopped was another's");
     bench.check_empty().await;
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chatwire::store::{
     Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence, Sqlite,
-    Store, StoreError, Thread, UsageRow, Write,
+    Store, StoreError, Summary, Thread, UsageRow, Write,
 };
 use tokio::sync::Semaphore;
 
@@ -116,5 +116,25 @@ impl Store for Double {
 
     fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>> {
         self.inner.usage(owner, since)
+    }
+
+    fn thread_usage(&self, owner: &Owner, thread: &str) -> Pending<Vec<ModelUsage>> {
+        self.inner.thread_usage(owner, thread)
+    }
+
+    fn summary(&self, owner: &Owner, thread: &str) -> Pending<Option<Summary>> {
+        self.inner.summary(owner, thread)
+    }
+
+    fn summaries(&self, owner: &Owner, sessions: &str, limit: u32) -> Pending<Vec<Summary>> {
+        self.inner.summaries(owner, sessions, limit)
+    }
+
+    fn count_sessions(&self, sessions: &str) -> Pending<u64> {
+        self.inner.count_sessions(sessions)
+    }
+
+    fn old_sessions(&self, sessions: &str, before: u64, limit: u32) -> Pending<Vec<(Owner, String)>> {
+        self.inner.old_sessions(sessions, before, limit)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use chatwire::config::plan::ToolKind;
-use chatwire::store::{Item, Store, Write};
+use chatwire::store::{Item, Store, StoreError, Write};
 use chatwire::turn::Leaving;
 use chatwire_protocols::chat::{Approval, CallPart, Message, Part, Role};
 use chatwire_protocols::error::FailureKind;
@@ -247,5 +247,30 @@ async fn when_a_thread_was_changed_never_moves_back_and_nothing_else_of_it_chang
         assert_eq!(bench.thread().await, chatwire::store::Thread { updated: 30, ..before.clone() });
     }
     let unknown = bench.store.apply(&bench.owner, "unknown", vec![Write::Touch { updated: 1 }]).await;
-    assert_eq!(unknown, Err(chatwire::store::StoreError::NoThread));
+    assert_eq!(unknown, Err(StoreError::NoThread));
+}
+
+#[tokio::test]
+async fn a_turn_begins_behind_its_message_though_its_page_has_left() {
+    let bench = Bench::new().await;
+    let kept = bench.kept(Leaving::Finish, Vec::new()).await;
+    let gate = bench.store.hold();
+    let stored = bench.store.apply(&bench.owner, THREAD, vec![Write::Touch { updated: 2 }]);
+    let mut start = Box::pin(bench.turns.start_behind(stored, kept));
+    assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(start.as_mut().poll(cx).is_pending())).await);
+    drop(start);
+    gate.add_permits(100);
+    bench.fake.asked().await.answer("text one\nfinish stop\n").await;
+    bench.check_empty().await;
+    assert_eq!(bench.items().await[0], "assistant one");
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_stored_has_no_turn() {
+    let bench = Bench::new().await;
+    let kept = bench.kept(Leaving::Finish, Vec::new()).await;
+    let stored = Box::pin(std::future::ready(Err(StoreError::NoRoom)));
+    assert_eq!(bench.turns.start_behind(stored, kept).await.err(), Some(StoreError::NoRoom));
+    assert!(bench.try_claim(THREAD).await.is_some(), "it is free at once");
+    bench.check_empty().await;
 }

@@ -31,6 +31,7 @@ fn context() -> ReplyContext {
         added: vec![stored("msg_u", Body::User(message))],
         replaced: Vec::new(),
         shown: Vec::new(),
+        usage: Vec::new(),
     };
     ReplyContext { turn: "turn_ab".into(), kept: Some(Box::new(kept)), ..sample::context() }
 }
@@ -89,7 +90,7 @@ fn what_was_changed_for_the_request_is_shown_behind_the_options() {
         })
     };
     let reply = |replaced, shown| {
-        let kept = KeptContext { thread: thread(), made: false, added: Vec::new(), replaced, shown };
+        let kept = KeptContext { thread: thread(), made: false, added: Vec::new(), replaced, shown, usage: Vec::new() };
         ReplyContext { kept: Some(Box::new(kept)), ..context() }
     };
     let said = Body::Assistant(AssistantMessage { text: "Hi".into(), ..AssistantMessage::default() });

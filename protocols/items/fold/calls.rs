@@ -7,7 +7,7 @@ use super::workflows::kept_call;
 use super::{Begun, Change, Maker, Style};
 use crate::chat::{Approval, CallPart, add_mark};
 use crate::event::{BlockId, Data, Mark, Runs, Text, ToolAwait, ToolCall, ToolKind, ToolResult, Wants};
-use crate::items::{Body, KeptCall, PageRun, PageRunState, REQUEST_APPROVAL};
+use crate::items::{Body, Form, KeptCall, PageRun, PageRunState, REQUEST_APPROVAL};
 use crate::wire::json::Arguments;
 
 /// The calls of a turn that are not finished.
@@ -22,6 +22,8 @@ pub(super) struct Calls {
     cut: Vec<Text>,
     /// What the page is to be asked, in this order.
     asks: Vec<(Begun, PageRun)>,
+    /// What the user is to be asked: in front of that.
+    forms: Vec<(Begun, Form)>,
 }
 
 #[derive(Debug)]
@@ -33,7 +35,7 @@ struct OpenCall {
 
 impl Calls {
     pub(super) const fn new(style: Style) -> Self {
-        Self { style, open: Vec::new(), waiting: Vec::new(), cut: Vec::new(), asks: Vec::new() }
+        Self { style, open: Vec::new(), waiting: Vec::new(), cut: Vec::new(), asks: Vec::new(), forms: Vec::new() }
     }
 
     /// A call's block begins.
@@ -76,7 +78,15 @@ impl Calls {
     pub(super) fn wait(&mut self, wait: &ToolAwait, maker: &mut Maker) {
         let Some(call) = self.waiting.iter_mut().find(|call| call.kept.call.id == wait.call) else { return };
         let run = match &wait.wants {
-            Wants::Output => model_run(&call.kept.call),
+            Wants::Answers
+                if self.style.page_calls
+                    && let Some(form) = Form::of_call(&call.kept.call) =>
+            {
+                call.asked = true;
+                self.forms.push((maker.begin("form"), form));
+                return;
+            }
+            Wants::Output | Wants::Answers => model_run(&call.kept.call),
             Wants::Approval(id) => {
                 call.kept.call.approval = Some(Approval { id: id.clone(), approved: None, reason: None });
                 approval_run(id, &call.kept.call)
@@ -95,6 +105,7 @@ impl Calls {
             call.kept.answer(result);
             // It waits for nobody any more.
             self.asks.retain(|(_, run)| !run.is_about(&call.kept.call));
+            self.forms.retain(|(_, form)| form.call != call.kept.call.id);
             call.finish(out);
         } else if !self.cut.contains(&result.call) {
             out.push(Change::CallAnswered(Box::new(result.clone())));
@@ -117,6 +128,9 @@ impl Calls {
                 self.asks.push((maker.begin("tc"), model_run(&call.kept.call)));
             }
             call.finish(out);
+        }
+        for (begun, form) in std::mem::take(&mut self.forms).into_iter().filter(|_| whole) {
+            out.push(Change::Finished(Box::new(begun.item(false, Body::Form(form)))));
         }
         let asks = std::mem::take(&mut self.asks);
         for (at, (begun, mut run)) in asks.into_iter().enumerate().filter(|_| whole) {

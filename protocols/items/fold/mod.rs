@@ -200,7 +200,7 @@ impl Folder {
             Event::Failed(_) => self.end(false, out),
             Event::Cancelled { by } => {
                 self.end(false, out);
-                let note = Body::Note(Note { text: cancelled(*by).to_owned() });
+                let note = Body::Note(Note { text: note_of(*by).to_owned() });
                 out.push(Change::Finished(Box::new(self.maker.begin("msg").item(true, note))));
             }
             Event::ToolDelta(_) | Event::ToolProgress(_) | Event::Warning(_) => {}
@@ -257,7 +257,7 @@ impl Folder {
 }
 
 /// What the model reads of an answer that somebody stopped.
-const fn cancelled(by: CancelledBy) -> &'static str {
+pub const fn note_of(by: CancelledBy) -> &'static str {
     match by {
         CancelledBy::User => {
             "The user stopped this answer before it was complete. Do not go on with it unless the user asks for that."

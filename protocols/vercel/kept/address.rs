@@ -16,9 +16,8 @@ use crate::error::CallerError;
 use crate::event::Text;
 use crate::operation::List;
 use crate::protocol::RequestHead;
-
-/// How long an id of a page may be.
-const LONGEST: usize = 256;
+pub(in crate::vercel) use crate::wire::address::check_id;
+use crate::wire::address::{decode, parameter};
 
 /// Something that a page may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,18 +82,6 @@ fn thread(segment: &str) -> Result<Text, CallerError> {
     Ok(id.into())
 }
 
-/// Checks an id that a page made.
-///
-/// # Errors
-/// It is empty, too long, or holds control characters.
-pub(in crate::vercel) fn check_id(path: &str, id: &str) -> Result<(), CallerError> {
-    if id.is_empty() || id.len() > LONGEST || id.chars().any(char::is_control) {
-        let message = format!("must have 1 to {LONGEST} bytes and no control characters");
-        return Err(CallerError::invalid(path, message));
-    }
-    Ok(())
-}
-
 fn list(query: &str) -> Result<List, CallerError> {
     let after = parameter(query, "after").map(thread).transpose()?;
     let limit = parameter(query, "limit").map(|limit| number("limit", limit)).transpose()?;
@@ -105,25 +92,10 @@ fn number(name: &str, text: &str) -> Result<u32, CallerError> {
     text.parse().map_err(|_| CallerError::invalid(name, "must be a whole number"))
 }
 
-/// A parameter, as it was sent. AI SDK 4 glues its own on with a question mark, even behind a query.
-fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query.split(['&', '?']).find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-}
-
-/// Percent-encoded text, decoded; `None` if it is none or no UTF-8. A plus is a plus: nothing here comes from a form.
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let mut digit = || char::from(rest.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        bytes.push(if byte == b'%' { digit()? << 4 | digit()? } else { byte });
-    }
-    String::from_utf8(bytes).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::address::LONGEST_ID as LONGEST;
 
     fn read(method: &str, below: &str, query: &str) -> Result<Address, u16> {
         let head = RequestHead { method, path: "/api/chat", below, query };

@@ -262,7 +262,10 @@ impl Encoder for UiStream {
             Event::ToolDelta(says) => Self::tool_says("tool-output", says, out),
             Event::ToolProgress(says) => Self::tool_says("tool-progress", says, out),
             Event::ToolAwait(wait) => self.calls.wait(wait, out),
-            Event::ToolResult(result) => self.calls.result(result, out),
+            Event::ToolResult(result) => {
+                self.calls.result(result, out);
+                result.files.iter().for_each(|file| self.file(file, out));
+            }
             Event::Data(data) => Chunk::named(out, "data-", &data.name)
                 .maybe("id", data.id.as_deref())
                 .value("data", &data.value)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::names::Names;
 use super::{Resolver, entries, value};
 use crate::config::file;
-use crate::config::plan::{ActionPlan, ActionTool, ToolKind, ToolPlan};
+use crate::config::plan::{ActionPlan, ActionTool, ToolPlan};
 use crate::config::read::At;
 use crate::config::report::Problem;
 use crate::layers::Layer;
@@ -40,7 +40,7 @@ impl Resolver<'_> {
             return Some(ActionTool::OfLayer(name.value.clone()));
         }
         let tool = self.look_up(tools, &name.value, name.span.clone(), "tool")?;
-        if matches!(tool.kind, ToolKind::Page) {
+        if tool.kind.is_page() {
             let title = format!("tool `{}` is run by the page, and an action by the gateway", name.value);
             self.problem(Problem::new(name.span.clone(), title).help("name a tool that the gateway runs"));
             return None;

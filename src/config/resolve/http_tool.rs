@@ -112,16 +112,7 @@ impl Resolver<'_> {
         let given = entries(&file.headers).iter();
         let mut headers: Vec<_> =
             given.filter_map(|header| self.header(&header.name, header.value.as_ref()?, &need)).collect();
-        if let Some(bearer) = &file.bearer {
-            if let Some((name, _)) = headers.iter().find(|(name, _)| name == "authorization") {
-                let title = format!("`bearer` is the header `{name}`, which is there already");
-                self.problem(Problem::new(bearer.span.clone(), title));
-            }
-            let token = self.secret(&bearer.value.0, &caller.need(&bearer.span));
-            headers.extend(
-                token.map(|token| ("authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose())))),
-            );
-        }
+        headers.extend(self.bearer(file.bearer.as_ref(), &headers, &need));
         headers
     }
 

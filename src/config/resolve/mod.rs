@@ -2,6 +2,7 @@
 
 mod action;
 mod http_tool;
+mod mcp;
 mod model;
 mod names;
 mod provider;
@@ -15,13 +16,16 @@ mod widget;
 mod workspace;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use self::mcp::Offered;
 use super::file::{Gateway, List, Optional, Server, WebSocket};
 use super::plan::{self, Plan};
 use super::read::{At, Entry, Named, Section};
 use super::report::{Problems, Span};
 use super::{Surroundings, report};
+use crate::tools::mcp::ServerPlan;
 
 /// Makes a plan. It is of use only if no problem was noted.
 pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, problems: &mut Problems) -> Plan {
@@ -33,8 +37,14 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
         workspace: resolver.workspace(&file.workspace),
         fence: resolver.fence(&file.fence),
     };
-    let tools = resolver.tools(&file.tools, &tool::users(&file.routes), &parts, &models);
-    let routes = resolver.routes(&file.routes, &providers, &models, &tools);
+    let users = tool::users(&file.routes);
+    let tools = resolver.tools(&file.tools, &users, &parts, &models);
+    let mcp = resolver.mcp(&file.mcp, &users);
+    let routes = resolver.routes(&file.routes, &providers, &models, &Offered { tools: &tools, mcp: &mcp });
+    // What no route uses may lack its secrets, so it is not started.
+    let used =
+        |server: &Arc<ServerPlan>| routes.iter().flat_map(|route| &route.mcp).any(|offer| offer.server == server.name);
+    let mcp = mcp.into_found().into_values().filter(used).collect();
     Plan {
         server: server(file.server.as_ref()),
         routes,
@@ -42,6 +52,8 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
         store: resolver.store(&file.store),
         owner: resolver.owner(&file.owner),
         facts: resolver.facts(&file.facts, &file.routes),
+        mcp,
+        inspect: resolver.inspect(&file.inspect, file),
         attachments: resolver.attachments(file),
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use chatwire_protocols::protocol::{Habits, Keeps, Protocol};
 
+use super::mcp::Offered;
 use super::names::Names;
 use super::provider::Side;
 use super::{Resolver, items, value};
 use crate::config::file::{self, List, OriginList};
 use crate::config::pattern;
-use crate::config::plan::{Cors, Memory, Model, Origins, Provider, Route, ToolPlan};
+use crate::config::plan::{Cors, Memory, Model, Origins, Provider, Route};
 use crate::config::read::{At, Section};
 use crate::config::report::{Problem, Span};
 use crate::config::values::Switch;
@@ -33,7 +34,7 @@ impl Resolver<'_> {
         file: &List<file::Route>,
         providers: &Names<Provider>,
         models: &Names<Model>,
-        tools: &Names<ToolPlan>,
+        tools: &Offered<'_>,
     ) -> Vec<Arc<Route>> {
         let mut taken = BTreeMap::new();
         let mut routes = Vec::new();
@@ -50,13 +51,13 @@ impl Resolver<'_> {
         routes
     }
 
-    fn route(&mut self, file: &file::Route, models: &Names<Model>, tools: &Names<ToolPlan>) -> Option<Route> {
+    fn route(&mut self, file: &file::Route, models: &Names<Model>, tools: &Offered<'_>) -> Option<Route> {
         let protocol = file.protocol.0.as_ref().and_then(|protocol| self.protocol(protocol, Side::Page));
         let model = file.model.as_ref().and_then(|model| self.own_model(model, models));
         let offered = self.offered(file, models, model.as_ref());
         self.check_force_model(file);
-        let all = tools;
-        let tools = self.offered_tools(&file.tools, all);
+        let all = tools.tools;
+        let (tools, mcp) = self.offered_tools(&file.tools, tools);
         let layers = self.layers(&file.layers, &tools);
         let cors = file.cors.as_ref().map(|cors| self.cors(&cors.value)).unwrap_or_default();
         let memory = self
@@ -74,6 +75,7 @@ impl Resolver<'_> {
             force_model: value(&file.force_model).copied().unwrap_or_default(),
             models: offered,
             tools,
+            mcp,
             layers,
             max_steps: value(&file.max_steps).and_then(|steps| u32::try_from(steps.0).ok()).unwrap_or(MAX_STEPS),
             system: value(&file.system).cloned(),
@@ -197,19 +199,6 @@ impl Resolver<'_> {
             let problem = Problem::new(forced.span.clone(), "`force_model` without a `model`");
             self.problem(problem.help("say which: `model = \"…\"`"));
         }
-    }
-
-    fn offered_tools(&mut self, names: &List<String>, tools: &Names<ToolPlan>) -> Vec<Arc<ToolPlan>> {
-        let mut offered: Vec<Arc<ToolPlan>> = Vec::new();
-        for name in items(names) {
-            let Some(tool) = self.look_up(tools, &name.value, name.span.clone(), "tool") else { continue };
-            if offered.iter().any(|earlier| earlier.name == tool.name) {
-                self.problem(Problem::new(name.span.clone(), format!("tool `{}` is listed twice", name.value)));
-            } else {
-                offered.push(tool);
-            }
-        }
-        offered
     }
 
     pub fn cors(&mut self, file: &file::Cors) -> Cors {

@@ -5,7 +5,7 @@ use std::fs;
 use http::HeaderValue;
 
 use super::Resolver;
-use crate::config::file::SecretSource;
+use crate::config::file::{Key, SecretSource};
 use crate::config::mask::is_variable;
 use crate::config::read::{At, Section};
 use crate::config::report::{Problem, Span};
@@ -77,6 +77,22 @@ impl Resolver<'_> {
                 None
             }
         }
+    }
+
+    /// The header that carries a token.
+    pub fn bearer<'n>(
+        &mut self,
+        key: Option<&At<Key>>,
+        headers: &[(String, Secret)],
+        need: &dyn Fn(&Span) -> Need<'n>,
+    ) -> Option<(String, Secret)> {
+        let key = key?;
+        if let Some((name, _)) = headers.iter().find(|(name, _)| name == "authorization") {
+            let title = format!("`bearer` is the header `{name}`, which is there already");
+            self.problem(Problem::new(key.span.clone(), title));
+        }
+        let token = self.secret(&key.value.0, &need(&key.span))?;
+        Some(("authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose()))))
     }
 
     /// The secret without blanks around it, if a header can hold it.

@@ -14,11 +14,9 @@ use crate::config::plan::{Model, ToolKind, ToolPlan};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::{Problem, Span};
 use crate::config::tool_kinds::{Http, Weather, Write};
+use crate::tools::mcp::{LONGEST_NAME, fits_name};
 use crate::tools::workspace::{Part, Per};
-use crate::tools::{Arguments, Net, Permission, Writer, weather};
-
-/// Longest name of a tool: OpenAI takes 64 characters of these, and nobody less.
-const LONGEST_NAME: usize = 64;
+use crate::tools::{Arguments, Net, Permission, Writer, form, weather};
 
 /// What a tool that keeps its own time gets on top of it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -79,6 +77,11 @@ impl Resolver<'_> {
         let kind = match kind {
             Kind::Fixed(fixed) => ToolKind::Fixed(fixed.result.0.as_ref()?.value.0.clone()),
             Kind::Page => ToolKind::Page,
+            Kind::Form => {
+                arguments = self.form_arguments(file.parameters.as_ref())?;
+                description.get_or_insert_with(|| form::DESCRIPTION.to_owned());
+                ToolKind::Form
+            }
             Kind::Http(http) => {
                 let named = Caller { name: &entry.name.value, user, arguments: &arguments };
                 ToolKind::Code(Arc::new(self.http_tool(http, &named, net)?))
@@ -125,8 +128,7 @@ impl Resolver<'_> {
     }
 
     fn check_tool_name(&mut self, name: &At<String>) {
-        let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-        if name.value.is_empty() || name.value.len() > LONGEST_NAME || !name.value.chars().all(fits) {
+        if name.value.is_empty() || name.value.len() > LONGEST_NAME || !name.value.chars().all(fits_name) {
             let problem = Problem::new(name.span.clone(), "a name that models cannot call a tool by");
             self.problem(problem.help(format!("use at most {LONGEST_NAME} letters, digits, `_` and `-`")));
         }
@@ -148,10 +150,20 @@ impl Resolver<'_> {
         arguments.ok()
     }
 
+    /// The arguments of a form, which the file cannot change.
+    fn form_arguments(&mut self, given: Option<&At<Placed>>) -> Option<Arguments> {
+        if let Some(given) = given {
+            let problem = Problem::new(given.span.clone(), "`form` has parameters of its own");
+            self.problem(problem.help("leave `parameters` out: they are `questions`"));
+        }
+        Arguments::new(form::parameters()).ok().filter(|_| given.is_none())
+    }
+
     /// The one way in which a tool is run.
     fn kind<'a>(&mut self, name: &At<String>, file: &'a file::Tool) -> Option<Kind<'a>> {
         let fixed = file.fixed.as_ref().map(|fixed| (Kind::Fixed(&fixed.value), &fixed.span));
         let page = file.page.as_ref().map(|page| (Kind::Page, &page.span));
+        let form = file.form.as_ref().map(|form| (Kind::Form, &form.span));
         let http = file.http.as_ref().map(|http| (Kind::Http(&http.value), &http.span));
         let weather = file.weather.as_ref().map(|weather| (Kind::Weather(&weather.value), &weather.span));
         let write = file.write.as_ref().map(|write| (Kind::Write(&write.value), &write.span));
@@ -159,7 +171,7 @@ impl Resolver<'_> {
             .workspace
             .as_ref()
             .map(|part| (Kind::Workspace(At { value: part.value.0, span: part.span.clone() }), &part.span));
-        let mut ways = [fixed, page, http, write, weather, workspace].into_iter().flatten();
+        let mut ways = [fixed, page, form, http, write, weather, workspace].into_iter().flatten();
         match (ways.next(), ways.next()) {
             (Some((kind, _)), None) => return Some(kind),
             (Some((_, one)), Some((_, other))) => {
@@ -182,6 +194,7 @@ impl Resolver<'_> {
 enum Kind<'a> {
     Fixed(&'a file::Fixed),
     Page,
+    Form,
     Http(&'a Http),
     Weather(&'a Weather),
     Write(&'a Write),

@@ -111,7 +111,7 @@ impl Link {
             () = self.converse(upgrade) => {}
             () = now => {}
         }
-        record.answered();
+        record.answered(101);
         let Self { asks, shows, page, .. } = self;
         let finishes = page.route.memory.as_ref().is_some_and(|memory| memory.leaving == Leaving::Finish);
         drop(shows);
@@ -244,7 +244,7 @@ impl Link {
         match outcome {
             Outcome::Answer(answer) => {
                 if let Some(record) = &mut record {
-                    record.answered();
+                    record.answered(200);
                 }
                 self.socket.answer(&key, &answer, &mut self.out);
             }

@@ -72,7 +72,7 @@ impl Shows {
                 if let Some(known) = show.turns.iter_mut().find(|known| known.turn == shown.turn) {
                     known.record = shown.record;
                 } else if let Some(record) = &mut shown.record {
-                    record.answered();
+                    record.answered(200);
                 }
                 return;
             }

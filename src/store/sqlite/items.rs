@@ -26,11 +26,16 @@ pub fn append(connection: &Connection, owner: &Owner, thread: &str, item: &Item)
 }
 
 pub fn put(connection: &Connection, owner: &Owner, thread: &str, item: &Item) -> Result<(), StoreError> {
+    if replace(connection, owner, thread, item)? { Ok(()) } else { append(connection, owner, thread, item) }
+}
+
+/// False if it is not there.
+pub fn replace(connection: &Connection, owner: &Owner, thread: &str, item: &Item) -> Result<bool, StoreError> {
     let sql = "UPDATE items SET kind = ?4, hidden = ?5, body = ?6 WHERE owner = ?1 AND thread = ?2 AND id = ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let values =
         params![owner.as_str(), thread, item.id.as_str(), item.body.kind(), item.hidden, content::write(item)?];
-    if statement.execute(values)? > 0 { Ok(()) } else { append(connection, owner, thread, item) }
+    Ok(statement.execute(values)? > 0)
 }
 
 pub fn find(
@@ -67,7 +72,9 @@ pub fn delete(connection: &Connection, owner: &Owner, thread: &str, id: &str) ->
     Ok(())
 }
 
-pub fn delete_all(connection: &Connection, owner: &Owner, thread: &str) -> Result<(), StoreError> {
+pub fn clear(connection: &Connection, owner: &Owner, thread: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM feedback WHERE owner = ?1 AND thread = ?2";
+    connection.prepare_cached(sql)?.execute([owner.as_str(), thread])?;
     let sql = "DELETE FROM items WHERE owner = ?1 AND thread = ?2";
     connection.prepare_cached(sql)?.execute([owner.as_str(), thread])?;
     Ok(())

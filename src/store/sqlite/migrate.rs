@@ -5,8 +5,11 @@ use rusqlite::{Connection, Row};
 use crate::store::StoreError;
 
 /// Every step from an empty file to today's schema. Never changed once released: what is new is a new step.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_start.sql"), include_str!("../migrations/0002_threads.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_start.sql"),
+    include_str!("../migrations/0002_threads.sql"),
+    include_str!("../migrations/0003_sessions.sql"),
+];
 
 /// Marks a file as ours: "CHWR".
 const APPLICATION: i32 = 0x4348_5752;

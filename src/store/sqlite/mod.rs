@@ -6,6 +6,7 @@ mod feedback;
 mod items;
 mod migrate;
 mod search;
+mod sessions;
 mod threads;
 mod usage;
 mod work;
@@ -21,7 +22,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use self::work::Queue;
 use super::{
     Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence, Store,
-    StoreError, Thread, UsageRow, Write,
+    StoreError, Summary, Thread, UsageRow, Write,
 };
 
 /// How long to wait for another process that holds the file.
@@ -129,7 +130,9 @@ impl Store for Sqlite {
                 Write::Touch { updated } => threads::touch(connection, &owner, &thread, *updated),
                 Write::Add(item) => items::append(connection, &owner, &thread, item),
                 Write::Put(item) => items::put(connection, &owner, &thread, item),
-                Write::Clear => items::delete_all(connection, &owner, &thread),
+                Write::Room { sessions, most } => sessions::check_room(connection, sessions, *most),
+                Write::Clear => items::clear(connection, &owner, &thread),
+                Write::Replace(item) => items::replace(connection, &owner, &thread, item).map(drop),
                 Write::Remove(id) => items::delete(connection, &owner, &thread, id),
                 Write::RemoveAfter(id) => items::delete_behind(connection, &owner, &thread, id),
                 Write::Attach(id) => attachments::attach(connection, &owner, &thread, id),
@@ -212,6 +215,31 @@ impl Store for Sqlite {
     fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>> {
         let owner = owner.clone();
         self.reader.submit(move |connection| usage::by_model(connection, &owner, since))
+    }
+
+    fn thread_usage(&self, owner: &Owner, thread: &str) -> Pending<Vec<ModelUsage>> {
+        let (owner, thread) = (owner.clone(), thread.to_owned());
+        self.reader.submit(move |connection| usage::of_thread(connection, &owner, &thread))
+    }
+
+    fn summary(&self, owner: &Owner, thread: &str) -> Pending<Option<Summary>> {
+        let (owner, thread) = (owner.clone(), thread.to_owned());
+        self.reader.submit(move |connection| sessions::summary(connection, &owner, &thread))
+    }
+
+    fn summaries(&self, owner: &Owner, sessions: &str, limit: u32) -> Pending<Vec<Summary>> {
+        let (owner, sessions) = (owner.clone(), sessions.to_owned());
+        self.reader.submit(move |connection| sessions::summaries(connection, &owner, &sessions, limit))
+    }
+
+    fn count_sessions(&self, sessions: &str) -> Pending<u64> {
+        let sessions = sessions.to_owned();
+        self.reader.submit(move |connection| sessions::count(connection, &sessions))
+    }
+
+    fn old_sessions(&self, sessions: &str, before: u64, limit: u32) -> Pending<Vec<(Owner, String)>> {
+        let sessions = sessions.to_owned();
+        self.reader.submit(move |connection| sessions::old(connection, &sessions, before, limit))
     }
 }
 

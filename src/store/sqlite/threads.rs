@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value};
 
-use super::{attachments, unknown};
+use super::{attachments, unknown, usage};
 use crate::store::{Owner, Page, PageQuery, Sequence, StoreError, Thread, ThreadStatus};
 
 pub(super) const COLUMNS: &str = "sequence, id, title, metadata, created_at, updated_at, status, reason";
@@ -53,6 +53,7 @@ pub fn page(connection: &Connection, owner: &Owner, query: PageQuery) -> Result<
 }
 
 pub fn delete(connection: &Connection, owner: &Owner, id: &str) -> Result<bool, StoreError> {
+    usage::forget_thread(connection, owner, id)?;
     attachments::detach(connection, owner, id)?;
     let sql = "DELETE FROM threads WHERE owner = ?1 AND id = ?2";
     Ok(connection.prepare_cached(sql)?.execute([owner.as_str(), id])? > 0)

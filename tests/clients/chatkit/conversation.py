@@ -9,16 +9,14 @@ import json
 import sys
 import traceback
 
-from judge import Wrong
-from page import Page, Refused
+import dialects
+import files
+import widgets
+from judge import Wrong, check
+from page import Page, Refused, outcome, refused
 
 PACKAGE = "--package" in sys.argv
 GATEWAY = not PACKAGE
-
-
-def check(right, *what):
-    if not right:
-        raise Wrong(" ".join(str(each) for each in what))
 
 
 def opening(events):
@@ -84,6 +82,11 @@ def fact(page):
     done = next(item for item in kept if item["id"] == call["id"])
     check(done["status"] == "completed" and done["output"] == {"success": True}, done)
     check(kinds(kept)[-1] == "assistant_message", kinds(kept))
+    if GATEWAY:
+        fact_id = call["arguments"]["fact_id"]
+        saved = page.fetch(f"/facts/{fact_id}/save", "POST")
+        listed = json.loads(page.fetch("/facts")[2])["facts"]
+        check(saved[0] == 200 and fact_id in [fact["id"] for fact in listed], saved, listed)
 
 
 def location(page):
@@ -210,24 +213,8 @@ def refusals(page):
     check(len(page.ask("threads", "threads.list", limit=9999)["data"]) == many, "a refused operation made a thread")
 
 
-def refused(page, status, operation, /, **params):
-    body = json.dumps({"type": operation, "params": params}).encode()
-    answer = outcome(lambda: page.send(body))
-    check(answer == status, f"{operation} {params} is answered with {answer}, not {status}")
-
-
-def outcome(send):
-    """The status of a refusal, or what came instead."""
-    try:
-        return send()
-    except Refused as refusal:
-        return refusal.status
-    except Wrong as wrong:
-        return wrong
-
-
 SCENARIOS = [talk, tags, fact, weather, retry, threads, failure]
-OURS = [thoughts, location, left_waiting, refusals]
+OURS = [thoughts, location, left_waiting, refusals, *files.SCENARIOS, *widgets.SCENARIOS, *dialects.SCENARIOS]
 
 
 def main() -> int:

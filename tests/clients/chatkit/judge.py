@@ -33,6 +33,11 @@ class Wrong(Exception):
     """What a gateway does wrong."""
 
 
+def check(right, *what):
+    if not right:
+        raise Wrong(" ".join(str(each) for each in what))
+
+
 def read(kind: str, text: str) -> dict:
     """The JSON as the types know it. It must be what the types would write themselves, to the order of the keys, but for
     widgets: they are trees of the application's own, to which the types would add defaults."""

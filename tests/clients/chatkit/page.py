@@ -4,7 +4,7 @@ import http.client
 import json
 from urllib.parse import urlsplit
 
-from judge import Wrong, read
+from judge import Wrong, check, read
 from screen import Screen
 
 # The longest that an answer may keep silent, in seconds.
@@ -30,10 +30,18 @@ class Page:
     def thread(self) -> str:
         return self.screen.thread["id"]
 
-    def post(self, body: bytes, method="POST"):
+    def post(self, body: bytes, method="POST", path=None, media_type="application/json"):
         connection = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=PATIENCE)
-        connection.request(method, self.url.path, body, {"content-type": "application/json"})
+        connection.request(method, path or self.url.path, body, {"content-type": media_type})
         return connection, connection.getresponse()
+
+    def fetch(self, path: str, method="GET", body=b"", media_type="application/json"):
+        """Anything else of the gateway: the status, the media type and the bytes."""
+        connection, response = self.post(body, method, path, media_type)
+        try:
+            return response.status, response.headers.get_content_type(), response.read()
+        finally:
+            connection.close()
 
     def send(self, body: bytes, method="POST"):
         """The answer, if it is JSON."""
@@ -107,3 +115,20 @@ def frames(body: bytes):
         if not frame.startswith("data: {") or "\n" in frame or "\r" in frame:
             raise Wrong(f"no frame: {frame!r}")
         yield frame.removeprefix("data: ")
+
+
+def refused(page, status, operation, /, **params):
+    """The operation is refused with this status."""
+    body = json.dumps({"type": operation, "params": params}).encode()
+    answer = outcome(lambda: page.send(body))
+    check(answer == status, f"{operation} {params} is answered with {answer}, not {status}")
+
+
+def outcome(send):
+    """The status of a refusal, or what came instead."""
+    try:
+        return send()
+    except Refused as refusal:
+        return refusal.status
+    except Wrong as wrong:
+        return wrong

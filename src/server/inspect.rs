@@ -1,0 +1,90 @@
+//! Which tools and MCP servers there are, and how they are.
+
+use std::collections::BTreeMap;
+
+use chatwire_protocols::error::{CallerError, Refusal};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::body::Body;
+use super::gateway::Gateway;
+use super::{cors, refuse};
+use crate::config::plan::{InspectMount, ToolPlan};
+use crate::telemetry::Record;
+use crate::tools::mcp::{Report, State};
+
+const METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// True if something is at this path below the mount.
+pub fn is_at(below: &str) -> bool {
+    matches!(below, "/tools" | "/servers")
+}
+
+/// Answers a request at a path `below` the mount.
+pub fn reply(gateway: &Gateway, mount: &InspectMount, below: &str, head: &Parts, mut record: Record) -> Response<Body> {
+    record.route(&mount.path, "inspect");
+    if head.method == Method::OPTIONS {
+        record.quiet();
+        let mut response = refuse::empty(StatusCode::NO_CONTENT);
+        refuse::allow(&mut response, METHODS);
+        if cors::is_preflight(&head.method, &head.headers) {
+            cors::preflight(&mount.cors, METHODS, &head.headers, &mut response);
+        }
+        return response;
+    }
+    if head.method != Method::GET && head.method != Method::HEAD {
+        let error = CallerError::new(405, "method_not_allowed", "use GET");
+        record.refused(&Refusal::Caller(&error));
+        let mut response = refuse::plain(&error);
+        refuse::allow(&mut response, METHODS);
+        return response;
+    }
+    record.answered(200);
+    let body = if below == "/tools" { tools(gateway) } else { servers(&gateway.servers.report()) };
+    refuse::json(200, &body)
+}
+
+/// The tools of all routes and all servers that can be called now.
+fn tools(gateway: &Gateway) -> Value {
+    let mut own = BTreeMap::new();
+    for tool in gateway.plan.routes.iter().flat_map(|route| &route.tools) {
+        own.entry(tool.name.as_str()).or_insert_with(|| to_json(tool, None));
+    }
+    let mut all: Vec<Value> = own.into_values().collect();
+    for server in gateway.servers.report() {
+        let tools = server.status.tools.iter();
+        all.extend(tools.map(|tool| to_json(&tool.plan, Some(&server.plan.name))));
+    }
+    json!({ "tools": all })
+}
+
+fn to_json(tool: &ToolPlan, server: Option<&str>) -> Value {
+    json!({
+        "name": tool.name,
+        "description": tool.description.as_deref().unwrap_or_default(),
+        "input_schema": tool.arguments.schema(),
+        "supports_streaming": tool.kind.streams(),
+        "server": server,
+    })
+}
+
+fn servers(reports: &[Report]) -> Value {
+    let servers = reports.iter().map(|server| {
+        let (status, reason) = match &server.status.state {
+            State::Connecting => ("connecting", None),
+            State::Connected => ("connected", None),
+            State::Failed(reason) => ("failed", Some(reason.as_str())),
+            State::Gone => ("failed", Some("it was ended")),
+        };
+        let tools = server.status.tools.iter().map(|tool| tool.plan.name.as_str());
+        json!({
+            "name": server.plan.name,
+            "transport": server.plan.place.transport(),
+            "status": status,
+            "reason": reason,
+            "tools": tools.collect::<Vec<_>>(),
+        })
+    });
+    json!({ "servers": servers.collect::<Vec<_>>() })
+}
