@@ -10,6 +10,7 @@
 //! add one.
 
 pub mod agent_sse;
+pub mod agent_ws;
 pub mod anthropic;
 pub mod blocks;
 pub mod callback_sse;
@@ -55,6 +56,7 @@ pub static PROTOCOLS: &[&Protocol] = &[
     &callback_sse::PROTOCOL,
     &agent_sse::PROTOCOL,
     &chatkit::PROTOCOL,
+    &agent_ws::PROTOCOL,
 ];
 
 /// The protocol of this name or alias.

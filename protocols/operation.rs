@@ -193,8 +193,15 @@ pub enum Operation {
         /// The wire in whose form the page wants them.
         wire: &'static str,
     },
+    /// All threads, or those with this text in their title or in what was said, by their newest activity.
+    Recent {
+        /// The text, in any case.
+        matching: Option<String>,
+    },
     /// An empty thread with an id of ours.
     Create {
+        /// What it is called, if the user has said so.
+        title: Option<String>,
         /// What is kept beside it; see [`metadata`](crate::items::metadata).
         metadata: Map<String, Value>,
     },
@@ -293,6 +300,8 @@ pub enum Answer {
     Items(Text, Page<Item>),
     /// The whole of a thread, oldest first.
     Messages {
+        /// The thread.
+        thread: Text,
         /// Its items, hidden ones too.
         items: Vec<Item>,
         /// The wire that was asked for.
@@ -308,6 +317,8 @@ pub enum Answer {
     Done(bool),
     /// Whether there was a turn to stop.
     Stopped(bool),
+    /// There is no turn to show.
+    NothingRuns,
     /// A thread was made.
     Created(Thread),
     /// A thread was emptied.

@@ -110,8 +110,22 @@ pub trait Frontend: Send + Sync {
         false
     }
 
+    /// What this dialect's pages are used to, where the route does not say otherwise.
+    fn habits(&self) -> Habits {
+        Habits::default()
+    }
+
     /// The answer when there will be no stream.
     fn refuse(&self, refusal: &Refusal<'_>) -> Document;
+}
+
+/// What the pages of a dialect are used to in conversations that the gateway keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// True if a turn goes on when its page leaves.
+    pub finish: bool,
+    /// True if a message interrupts the turn that runs in its thread, instead of waiting for its end.
+    pub interrupt: bool,
 }
 
 /// Conversations that end by themselves. Those that are begun on one route belong together.

@@ -4,9 +4,11 @@
 //! under which the gateway hands back what comes of it. Messages are texts; an [`Encoder`] of a socket writes each
 //! message as one line, and the gateway sends every line as a message of its own.
 
+use bytes::BytesMut;
+
 use crate::chat::ChatRequest;
 use crate::error::Refusal;
-use crate::event::Text;
+use crate::event::{Event, Text};
 use crate::operation::{Answer, Operation, TurnAsk};
 use crate::protocol::{Encoder, ReplyContext};
 
@@ -25,6 +27,25 @@ pub trait Socket: Send {
     /// A turn begins to be shown under `key`, from its start.
     fn turn(&mut self, key: &Text, chat: &ChatRequest, context: &ReplyContext) -> Box<dyn Encoder>;
 
+    /// The page follows a thread from now on: first its `messages`, then the turn that runs there, if one does, whose
+    /// encoder is given back. What the turn has said so far is in `running`, and what of it is stored may be in the
+    /// messages already: a dialect that shows both leaves the items out that the turn made.
+    fn subscribed(
+        &mut self,
+        key: &Text,
+        messages: &Answer,
+        running: Option<Running<'_>>,
+        out: &mut Vec<u8>,
+    ) -> Option<Box<dyn Encoder>> {
+        self.answer(key, messages, out);
+        let Running { chat, context, past } = running?;
+        let mut encoder = self.turn(key, chat, context);
+        let mut said = BytesMut::new();
+        past.iter().for_each(|event| encoder.event(event, &mut said));
+        out.extend_from_slice(&said);
+        Some(encoder)
+    }
+
     /// What came of an operation.
     fn answer(&mut self, key: &Text, answer: &Answer, out: &mut Vec<u8>);
 
@@ -33,6 +54,17 @@ pub trait Socket: Send {
 
     /// The turn under `key` was cut for this connection alone: it was too slow, or the gateway's part of it is lost.
     fn cut(&mut self, key: &Text, out: &mut Vec<u8>);
+}
+
+/// A turn that was running when a page began to follow its thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Running<'a> {
+    /// The request without its conversation.
+    pub chat: &'a ChatRequest,
+    /// The context of every reply.
+    pub context: &'a ReplyContext,
+    /// What the turn has said so far.
+    pub past: &'a [Event],
 }
 
 /// What a page asks over a socket.
@@ -54,8 +86,8 @@ pub enum SocketAsk {
         /// The thread.
         thread: Text,
     },
-    /// Everything of a thread from now on: first [`Answer::Messages`], then the turn that runs, then each turn that
-    /// begins, whoever began it, all under the key. Asking twice changes nothing.
+    /// Everything of a thread from now on: [`Socket::subscribed`], then each turn that begins, whoever began it, all
+    /// under the key. Asking again begins anew.
     Subscribe {
         /// The thread.
         thread: Text,

@@ -29,6 +29,7 @@ pub(super) fn answer(answer: &Answer) -> Document {
         | Answer::Updated(..)
         | Answer::Attachment(..)
         | Answer::Transcript(_)
+        | Answer::NothingRuns
         | Answer::Done(_)
         | Answer::Stopped(_) => json!({}),
     };

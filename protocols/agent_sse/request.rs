@@ -17,7 +17,7 @@ use crate::wire::plain;
 pub(super) fn ask(head: &RequestHead<'_>, body: &[u8]) -> Result<Ask, CallerError> {
     let segments: Vec<&str> = head.below.trim_end_matches('/').split('/').skip(1).collect();
     Ok(Ask::Operation(match (segments.as_slice(), head.method) {
-        (["sessions"], "POST") => Operation::Create { metadata: settings(body)? },
+        (["sessions"], "POST") => Operation::Create { title: None, metadata: settings(body)? },
         (["sessions"], "GET") => Operation::Summaries,
         (["sessions"], _) => return Err(wrong_method("GET or POST")),
         (["sessions", id], "GET") => Operation::Summary { thread: thread(id)? },
@@ -110,7 +110,7 @@ mod tests {
         let id = "..%2Fa%20b";
         let made = |prompt: Option<&str>| {
             let prompt = prompt.map(|prompt| ("system_prompt".to_owned(), json!(prompt)));
-            Operation::Create { metadata: prompt.into_iter().collect() }
+            Operation::Create { title: None, metadata: prompt.into_iter().collect() }
         };
         assert_eq!(operation("POST", "/sessions", ""), made(None));
         assert_eq!(operation("POST", "/sessions/", "{}"), made(None));

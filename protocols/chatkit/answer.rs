@@ -27,6 +27,7 @@ pub(super) fn answer(answer: &Answer) -> Document {
             Answer::Done(_)
             | Answer::Deleted { .. }
             | Answer::Stopped(_)
+            | Answer::NothingRuns
             | Answer::Messages { .. }
             | Answer::Created(_)
             | Answer::Cleared(_)

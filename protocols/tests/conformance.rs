@@ -161,6 +161,13 @@ const ENDINGS: &[Ending] = &[
     },
     // The body's end is the turn's; a failure is told in front of it.
     Ending { dialect: "chatkit", count: None, last: "}\n\n" },
+    Ending {
+        dialect: "agent-ws",
+        count: Some(|text| {
+            lines_with(text, &["{\"type\":\"result\"", "{\"type\":\"cancelled\"", "{\"type\":\"error\""])
+        }),
+        last: "}\n",
+    },
 ];
 
 #[test]

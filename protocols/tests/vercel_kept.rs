@@ -160,7 +160,7 @@ fn conversation() -> Vec<Item> {
 
 #[test]
 fn kept_items_are_messages_of_sdk_5_and_later() {
-    let body = answered(&Answer::Messages { items: conversation(), wire: "ui" });
+    let body = answered(&Answer::Messages { thread: "chat".into(), items: conversation(), wire: "ui" });
     let tool = |id: &str| json!({"type": "tool-look", "toolCallId": id, "state": "output-available", "input": {"at": 1}, "output": "x"});
     let mut failed = tool("c2");
     failed.as_object_mut().unwrap().remove("output");
@@ -189,7 +189,7 @@ fn kept_items_are_messages_of_sdk_5_and_later() {
 
 #[test]
 fn kept_items_are_messages_of_sdk_4() {
-    let body = answered(&Answer::Messages { items: conversation(), wire: "lines" });
+    let body = answered(&Answer::Messages { thread: "chat".into(), items: conversation(), wire: "lines" });
     let call = |id: &str, result: Value| json!({"state": "result", "step": 0, "toolCallId": id, "toolName": "look", "args": {"at": 1}, "result": result});
     let (first, second) = (call("c1", json!("x")), call("c2", json!({"error": "x"})));
     assert_eq!(
@@ -223,7 +223,7 @@ fn kept_items_are_messages_of_sdk_4() {
 fn an_answer_that_left_no_trace_is_no_message() {
     let items = vec![item("msg_1_0", 0, Body::Note(Note { text: "stopped".into() }))];
     for wire in ["ui", "lines"] {
-        let body = answered(&Answer::Messages { items: items.clone(), wire });
+        let body = answered(&Answer::Messages { thread: "chat".into(), items: items.clone(), wire });
         assert_eq!(body, json!({"messages": []}), "{wire}");
     }
 }

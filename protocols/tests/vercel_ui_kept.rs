@@ -132,7 +132,7 @@ fn kept(name: &str) -> Vec<Item> {
 }
 
 fn messages(options: &Value, items: Vec<Item>, wire: &'static str) -> Vec<Value> {
-    let document = frontend(options).answer(&Answer::Messages { items, wire });
+    let document = frontend(options).answer(&Answer::Messages { thread: "chat".into(), items, wire });
     assert_eq!((document.status, document.content_type), (200, "application/json"));
     let mut body: Value = serde_json::from_str(&document.body).unwrap();
     body["messages"].take().as_array().unwrap().clone()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::kept::{self, Address};
+use super::socket::Session;
 use super::{data_stream, request, text, typed_lines, ui_stream};
 use crate::chat::ChatRequest;
 use crate::error::{CallerError, Refusal};
@@ -12,6 +13,7 @@ use crate::event::Text;
 use crate::operation::{Answer, Ask, Operation, TurnAsk};
 use crate::options::Options;
 use crate::protocol::{Document, Frontend, Reply, ReplyContext, RequestHead};
+use crate::socket::Socket;
 use crate::wire::body;
 
 /// A wire of the AI SDK.
@@ -145,7 +147,7 @@ impl Frontend for Page {
 
     fn answer(&self, answer: &Answer) -> Document {
         let body = match answer {
-            Answer::Messages { items, wire } => match Wire::from_name(wire) {
+            Answer::Messages { items, wire, .. } => match Wire::from_name(wire) {
                 Some(Wire::Lines | Wire::TypedLines) => json!({ "messages": kept::line_messages(items) }),
                 Some(Wire::Ui | Wire::Text) | None => json!({ "messages": kept::ui_messages(self.ui, items) }),
             },
@@ -159,6 +161,7 @@ impl Frontend for Page {
             | Answer::Attachment(..)
             | Answer::Transcript(_)
             | Answer::Done(_)
+            | Answer::NothingRuns
             | Answer::Created(_)
             | Answer::Cleared(_)
             | Answer::Summary(_)
@@ -167,6 +170,12 @@ impl Frontend for Page {
             | Answer::Health { .. } => json!({}),
         };
         Document { status: 200, content_type: "application/json", body: body.to_string() }
+    }
+
+    /// Pages that open one have releases whose other wire is the UI message stream.
+    fn socket(&self, head: &RequestHead<'_>) -> Result<Option<Box<dyn Socket>>, CallerError> {
+        let there = Address::is_socket(head) && matches!(self.wire, None | Some(Wire::Ui));
+        Ok(there.then(|| Box::new(Session::new(self.ui, Wire::Ui.name())) as Box<dyn Socket>))
     }
 
     /// The other two wires have no word for it that a page would understand.

@@ -7,6 +7,7 @@ mod data_stream;
 mod frontend;
 mod kept;
 mod request;
+mod socket;
 mod text;
 mod typed_lines;
 mod ui_stream;

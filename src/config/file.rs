@@ -150,6 +150,26 @@ section! {
         max_connections: Optional<Whole<1, 1_000_000>>,
         /// Most turns of kept conversations at a time. Others wait for their place. Default: 1024.
         max_turns: Optional<Whole<1, 1_000_000>>,
+        /// What holds on WebSockets.
+        websocket: Optional<WebSocket>,
+    }
+}
+
+section! {
+    /// What holds on WebSockets.
+    WebSocket, "[server.websocket]" {
+        /// Largest message of a page; a larger one closes the connection. Default: "8MiB".
+        max_message: Optional<Size>,
+        /// After how much silence a page is asked whether it is there. One that says nothing for as long again is
+        /// closed. Default: "30s".
+        ping: Optional<Deadline>,
+        /// Most messages of a page in a second. What comes faster waits. Default: 50.
+        max_rate: Optional<Whole<1, 1_000_000>>,
+        /// Most conversations that one connection follows. Default: 256.
+        max_subscriptions: Optional<Whole<1, 1_000_000>>,
+        /// Most turns that one connection waits for or is shown at a time, beside those of conversations that it
+        /// follows. Default: 32.
+        max_turns: Optional<Whole<1, 1_000_000>>,
     }
 }
 
@@ -326,10 +346,10 @@ section! {
         /// but for protocols whose pages hold none.
         memory: Optional<bool>,
         /// What becomes of a turn when its page leaves: "cancel", or "finish", so that the page can come back to it.
-        /// Default: "cancel".
+        /// Default: what the protocol's pages are used to, else "cancel".
         on_disconnect: Optional<Word<Leaving>>,
         /// What becomes of a message while a turn of its thread runs: "wait" for its end, "refuse", or "interrupt" it.
-        /// Default: "wait".
+        /// Default: what the protocol's pages are used to, else "wait".
         when_busy: Optional<Word<Busy>>,
         /// Most items of a kept conversation that the model is told. Default: 400.
         history: Optional<Whole<1, 100_000>>,

@@ -129,6 +129,35 @@ pub struct Server {
     pub max_connections: usize,
     /// Most turns of kept conversations at a time.
     pub max_turns: u32,
+    /// What holds on WebSockets.
+    pub websocket: WebSocket,
+}
+
+/// What holds on WebSockets.
+#[derive(Clone, Copy, Debug)]
+pub struct WebSocket {
+    /// Largest message of a page in bytes.
+    pub max_message: usize,
+    /// After how much silence a page is asked whether it is there, and how long it may take to say so.
+    pub ping: Duration,
+    /// Most messages of a page in a second; what is more waits.
+    pub max_rate: u32,
+    /// Most conversations that one connection follows.
+    pub max_subscriptions: usize,
+    /// Most turns that one connection waits for or is shown at a time.
+    pub max_turns: usize,
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        Self {
+            max_message: 8 << 20,
+            ping: Duration::from_secs(30),
+            max_rate: 50,
+            max_subscriptions: 256,
+            max_turns: 32,
+        }
+    }
 }
 
 /// One route.

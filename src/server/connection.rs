@@ -1,4 +1,4 @@
-//! One connection: HTTP/1.1 or HTTP/2 in clear text, with the time limits that the HTTP library leaves to us.
+//! One connection: HTTP/1.1 or HTTP/2 in clear text, or a WebSocket once it has been upgraded, with the time limits that the HTTP library leaves to us.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use super::exchange;
 use super::gateway::Gateway;
 use super::io::Patient;
+use super::socket::Handover;
 use super::stop::{Phase, Stop};
 use crate::config::plan::Server;
 
@@ -35,15 +36,16 @@ pub async fn serve(stream: TcpStream, gateway: Arc<Gateway>, stop: Stop) {
     let builder = builder(&gateway.plan.server);
     let first_request = tokio::time::sleep(gateway.plan.server.head_timeout);
     let io = Patient::new(TokioIo::new(stream), gateway.plan.server.write_timeout);
+    let handover = Arc::new(Handover::default());
     let service = {
-        let heard = Arc::clone(&heard);
+        let (heard, handover) = (Arc::clone(&heard), Arc::clone(&handover));
         service_fn(move |request: Request<Incoming>| {
             heard.store(true, Ordering::Relaxed);
-            let gateway = Arc::clone(&gateway);
-            async move { Ok::<_, Infallible>(exchange::answer(gateway, request).await) }
+            let (gateway, handover) = (Arc::clone(&gateway), Arc::clone(&handover));
+            async move { Ok::<_, Infallible>(exchange::answer(gateway, request, &handover).await) }
         })
     };
-    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
     let mut draining = pin!(stop.clone().reached(Phase::Draining));
     let mut now = pin!(stop.reached(Phase::Now));
     let mut first_request = pin!(first_request);
@@ -53,8 +55,9 @@ pub async fn serve(stream: TcpStream, gateway: Arc<Gateway>, stop: Stop) {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended early");
+                    return;
                 }
-                return;
+                break;
             }
             () = draining.as_mut(), if !drains => {
                 drains = true;
@@ -69,6 +72,9 @@ pub async fn serve(stream: TcpStream, gateway: Arc<Gateway>, stop: Stop) {
             }
             () = now.as_mut() => return,
         }
+    }
+    if let Some(socket) = handover.take() {
+        socket.await;
     }
 }
 

@@ -12,7 +12,8 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
-use super::{attachments, cors, facts, health, inspect, kept, open, owner, refuse, request};
+use super::socket::Handover;
+use super::{attachments, cors, facts, health, inspect, kept, open, owner, refuse, request, socket};
 use crate::config::plan::{Model, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -21,10 +22,11 @@ use crate::turn::answering;
 const METHODS: &str = "POST, OPTIONS";
 
 /// Answers a request.
-pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
+pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, handover: &Handover) -> Response<Body> {
     let id = request::id(request.headers());
     let record = Record::new(id.to_str().unwrap_or_default());
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
     let mut response = if let Err(error) = request::check_head(&head) {
         let mut response = refused(record, None, &Refusal::Caller(&error));
         refuse::close(&mut response, head.version);
@@ -32,24 +34,24 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
     } else if let Some(response) = health::reply(&gateway, &head).await {
         record.quiet();
         response
-    } else if let Some(route) = gateway.route(head.uri.path()) {
-        let mut response = on_path(&gateway, route, "", &head, body, record).await;
+    } else if let Some(route) = gateway.route(&path) {
+        let mut response = on_path(&gateway, route, "", &mut head, body, record, handover).await;
         cors::apply(&route.cors, &head.headers, &mut response);
         response
     } else if let Some((mount, below)) = gateway.facts(head.uri.path()) {
         let mut response = facts::reply(&gateway, mount, below, &head, record).await;
         cors::apply(&mount.cors, &head.headers, &mut response);
         response
-    } else if let Some((mount, below)) = gateway.inspect(head.uri.path()) {
+    } else if let Some((mount, below)) = gateway.inspect(&path) {
         let mut response = inspect::reply(&gateway, mount, below, &head, record);
         cors::apply(&mount.cors, &head.headers, &mut response);
         response
-    } else if let Some((uploads, mount, below)) = gateway.attachments(head.uri.path()) {
+    } else if let Some((uploads, mount, below)) = gateway.attachments(&path) {
         let mut response = attachments::reply(&gateway, uploads, (mount, below), &head, body, record).await;
         cors::apply(&mount.cors, &head.headers, &mut response);
         response
-    } else if let Some((route, below)) = gateway.route_above(head.uri.path()) {
-        let mut response = on_path(&gateway, route, below, &head, body, record).await;
+    } else if let Some((route, below)) = gateway.route_above(&path) {
+        let mut response = on_path(&gateway, route, below, &mut head, body, record, handover).await;
         cors::apply(&route.cors, &head.headers, &mut response);
         response
     } else {
@@ -62,12 +64,13 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Respon
 
 /// Answers a request at a route's path, or `below` it.
 async fn on_path(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     route: &Arc<Route>,
     below: &str,
-    head: &Parts,
+    head: &mut Parts,
     body: Incoming,
     mut record: Record,
+    handover: &Handover,
 ) -> Response<Body> {
     record.route(&route.path, route.protocol.name);
     let methods = if route.memory.is_some() { kept::METHODS } else { METHODS };
@@ -79,6 +82,12 @@ async fn on_path(
             cors::preflight(&route.cors, methods, &head.headers, &mut response);
         }
         return response;
+    }
+    if socket::is_asked(head) {
+        match socket::reply(gateway, route, below, head, record, handover) {
+            Ok(response) => return response,
+            Err(unused) => record = *unused,
+        }
     }
     let pace = match head.version {
         Version::HTTP_2 => Pace::OfStream(gateway.plan.server.write_timeout),

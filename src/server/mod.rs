@@ -18,6 +18,7 @@ mod owner;
 mod pump;
 mod refuse;
 mod request;
+mod socket;
 mod source;
 mod stop;
 

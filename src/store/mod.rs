@@ -52,6 +52,10 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// A page of the threads, by when they were made.
     fn threads(&self, owner: &Owner, query: PageQuery) -> Pending<Page<Thread>>;
 
+    /// At most `limit` threads by their newest activity; with `matching`, only those with this text in their title or in
+    /// what the user or the assistant said, in any case.
+    fn recent_threads(&self, owner: &Owner, matching: Option<&str>, limit: u32) -> Pending<Vec<Thread>>;
+
     /// Deletes a thread with all its items; its files belong to no thread then. False if there was none.
     fn delete_thread(&self, owner: &Owner, id: &str) -> Pending<bool>;
 

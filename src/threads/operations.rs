@@ -7,6 +7,7 @@ use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::{CancelledBy, Text, ToolOutcome, output_text};
 use chatwire_protocols::items::{Body, Item, Thread};
 use chatwire_protocols::operation::{Act, Answer, List, Operation, Page};
+use serde_json::{Map, Value};
 
 use super::begin;
 use super::draft::Place;
@@ -51,15 +52,15 @@ impl Threads {
             }
             Operation::Messages { thread, wire } => {
                 self.find(owner, &thread).await?;
-                Answer::Messages { items: self.whole(asker, &thread).await?, wire }
+                let items = self.whole(asker, &thread).await?;
+                Answer::Messages { thread, items, wire }
             }
+            Operation::Recent { matching } => {
+                let rows = self.store().recent_threads(owner, matching.as_deref(), MOST).await?;
+                Answer::Threads(Page { rows, more: false })
+            }
+            Operation::Create { title, metadata } => Answer::Created(self.create(asker, title, metadata).await?),
             Operation::Rename { thread, title } => self.rename(owner, &thread, &title).await?,
-            Operation::Create { metadata } => {
-                let thread = new_thread(asker, new_id("thr"), metadata);
-                let writes = room(asker).into_iter().chain([Write::Thread(thread.clone())]).collect();
-                self.store().apply(owner, &thread.id, writes).await?;
-                Answer::Created(thread)
-            }
             Operation::Clear { thread } => {
                 self.clear(asker, &thread).await?;
                 Answer::Cleared(thread)
@@ -115,11 +116,21 @@ impl Threads {
         found.map(|(_, thread)| thread).ok_or_else(no_thread)
     }
 
+    async fn create(
+        &self,
+        asker: Asker<'_>,
+        title: Option<String>,
+        metadata: Map<String, Value>,
+    ) -> Result<Thread, ThreadError> {
+        let title = title.map(|title| checked_title(&title)).transpose()?;
+        let thread = Thread { title, ..new_thread(asker, new_id("thr"), metadata) };
+        let writes = room(asker).into_iter().chain([Write::Thread(thread.clone())]).collect();
+        self.store().apply(asker.owner, &thread.id, writes).await?;
+        Ok(thread)
+    }
+
     async fn rename(&self, owner: &Owner, thread: &str, title: &str) -> Result<Answer, ThreadError> {
-        let title = one_line(title);
-        if title.is_empty() || title.chars().count() > LONGEST_GIVEN {
-            return Err(invalid("title", format!("must have 1 to {LONGEST_GIVEN} characters")));
-        }
+        let title = checked_title(title)?;
         let thread = self.name(owner, thread, title, true).await?.ok_or_else(no_thread)?;
         Ok(Answer::Thread(thread, Page { rows: Vec::new(), more: false }))
     }
@@ -200,6 +211,15 @@ impl Threads {
         self.store().apply(asker.owner, thread, draft.writes).await?;
         Ok(acted.item)
     }
+}
+
+/// What a user may call a thread.
+fn checked_title(title: &str) -> Result<String, ThreadError> {
+    let title = one_line(title);
+    if title.is_empty() || title.chars().count() > LONGEST_GIVEN {
+        return Err(invalid("title", format!("must have 1 to {LONGEST_GIVEN} characters")));
+    }
+    Ok(title)
 }
 
 async fn delete_files(asker: Asker<'_>, files: Vec<Text>) {

@@ -16,7 +16,8 @@ use crate::store::Owner;
 /// Most that work on one thread or wait for it.
 const MOST_WAITING: usize = 32;
 
-type Key = (Owner, Text);
+/// A thread.
+pub(super) type Key = (Owner, Text);
 
 /// All threads that somebody works on or waits for.
 #[derive(Debug)]

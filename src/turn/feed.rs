@@ -371,6 +371,11 @@ mod tests {
         assert!(!room(&feed), "one has not read");
         feed.cut_slow();
         assert!(room(&feed));
+        feed.append((5..6).map(delta));
+        assert_eq!(read(&feed, quick).1, vec![delta(5)]);
+        feed.append((6..12).map(delta));
+        assert_eq!(read(&feed, quick).1.len(), 6);
+        assert!(room(&feed), "who is cut holds nobody up again, even before he knows");
         assert_eq!(read(&feed, slow), (Poll::Ready(Read::Lost), vec![]));
         feed.append((5..6).map(delta));
         assert_eq!(read(&feed, quick).1, vec![delta(5)]);

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{CallerError, Failure, FailureKind};
-use chatwire_protocols::event::{Event, Text};
+use chatwire_protocols::event::{CancelledBy, Event, Text};
 use chatwire_protocols::order::Order;
 use chatwire_protocols::protocol::ReplyContext;
 
@@ -19,6 +19,7 @@ pub struct Follower {
     /// What this page has been told: it may have to be closed before the turn's own end.
     order: Order,
     fresh: Vec<Event>,
+    lost: bool,
 }
 
 impl Follower {
@@ -34,7 +35,7 @@ impl Follower {
     }
 
     fn with(feed: &Arc<Feed>, reader: u64) -> Self {
-        Self { feed: Arc::clone(feed), reader, order: Order::default(), fresh: Vec::new() }
+        Self { feed: Arc::clone(feed), reader, order: Order::default(), fresh: Vec::new(), lost: false }
     }
 
     /// Appends the next events to `out`: ready when there are some, or when there will be no more.
@@ -42,6 +43,7 @@ impl Follower {
         let before = out.len();
         while !self.ended() && out.len() == before {
             if std::task::ready!(self.feed.read(self.reader, cx, &mut self.fresh)) == Read::Lost {
+                self.lost = true;
                 self.fresh.push(Event::Failed(Failure::boxed(FailureKind::Timeout, "the page was too slow")));
             }
             for event in self.fresh.drain(..) {
@@ -65,6 +67,26 @@ impl Follower {
     /// The request without its conversation, and the context, to open a reply with.
     pub fn opening(&self) -> (ChatRequest, ReplyContext) {
         (self.feed.chat.clone(), self.feed.context.clone())
+    }
+
+    /// True if this page was too slow to be told the rest: the last event that it was given is ours and not the turn's.
+    pub const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// True if the turn has said its last, whether or not that has been given.
+    pub fn over(&self) -> bool {
+        self.ended() || self.feed.ended()
+    }
+
+    /// The turn.
+    pub fn turn(&self) -> &Text {
+        &self.feed.context.turn
+    }
+
+    /// Asks the turn to end.
+    pub fn cancel(&self, by: CancelledBy) {
+        self.feed.cancel(by);
     }
 
     /// What the caller did wrong, if that is why the turn failed.

@@ -17,6 +17,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod watch;
 mod weight;
 
 pub use aside::Aside;
@@ -28,3 +29,4 @@ pub use prepare::{Means, answering, apply_layers, parts};
 pub use round::ToolRun;
 pub use task::Beside;
 pub use turns::{Busy, Kept, Leaving, Turns};
+pub use watch::{Seen, Watch};

@@ -19,12 +19,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::claims::{Claim, Claims, Stopped};
+use super::claims::{Claim, Claims, Key, Stopped};
 use super::driver::{Driver, Parts};
 use super::feed::{Feed, MOST};
 use super::follower::Follower;
 use super::keeper::Keeper;
 use super::task::{Beside, Post, Running, unbreakable};
+use super::watch::{Watch, Watches};
 use crate::config::Words;
 use crate::store::{Owner, Pending, Store, StoreError};
 
@@ -62,6 +63,7 @@ impl Words for Busy {
 /// All turns of kept conversations, by owner and thread.
 pub struct Turns {
     claims: Arc<Claims>,
+    watches: Arc<Watches>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -90,10 +92,31 @@ pub struct Kept {
     pub beside: Option<Beside>,
 }
 
+/// A turn that has not begun.
+struct Prepared {
+    running: Running,
+    follower: Follower,
+    notice: Notice,
+}
+
+/// Tells those who follow the thread that the turn begins.
+struct Notice {
+    watches: Option<(Arc<Watches>, Key)>,
+    feed: Arc<Feed>,
+}
+
+impl Notice {
+    fn tell(self) {
+        if let Some((watches, key)) = &self.watches {
+            watches.tell(key, &self.feed);
+        }
+    }
+}
+
 impl Turns {
     /// None yet, and never more than so many at a time.
     pub fn new(most: u32) -> Self {
-        Self { claims: Arc::new(Claims::new(most)), tasks: Mutex::default() }
+        Self { claims: Arc::new(Claims::new(most)), watches: Arc::default(), tasks: Mutex::default() }
     }
 
     /// Claims a thread, after whatever works on it now, for at most `patience`; nothing if that was too short, or too
@@ -104,7 +127,8 @@ impl Turns {
 
     /// Begins a turn.
     pub fn start(&self, kept: Kept) -> Follower {
-        let (running, follower) = Self::prepare(kept);
+        let Prepared { running, follower, notice } = self.prepare(kept);
+        notice.tell();
         self.spawn(running.run());
         follower
     }
@@ -115,12 +139,13 @@ impl Turns {
     /// # Errors
     /// It could not be stored: there is no turn then.
     pub async fn start_behind(&self, stored: Pending<()>, kept: Kept) -> Result<Follower, StoreError> {
-        let (running, follower) = Self::prepare(kept);
+        let Prepared { running, follower, notice } = self.prepare(kept);
         let (tell, told) = oneshot::channel();
         self.spawn(async move {
             let stored = stored.await;
             let begins = stored.is_ok();
             if begins {
+                notice.tell();
                 // The page may have left.
                 let _ = tell.send(stored);
                 running.run().await;
@@ -134,9 +159,11 @@ impl Turns {
         Ok(follower)
     }
 
-    fn prepare(kept: Kept) -> (Running, Follower) {
+    fn prepare(&self, kept: Kept) -> Prepared {
         let Kept { claim, parts, chat, context, keeps, store, owner, style, leaving, beside } = kept;
         let folder = Folder::new(context.message.clone(), style);
+        // What is not kept is no part of the thread, so those who follow it are not told.
+        let watches = keeps.then(|| (Arc::clone(&self.watches), (owner.clone(), claim.thread().into())));
         let keeper =
             Keeper::new(store, owner, claim.thread(), parts.turn.clone(), &parts.model.name, folder).keeping(keeps);
         let feed = Arc::new(Feed::new(chat, context, leaving, MOST));
@@ -145,10 +172,10 @@ impl Turns {
             stop: parts.stop.clone(),
             driver: Driver::new(parts),
             keeper,
-            post: Post::new(feed, claim),
+            post: Post::new(Arc::clone(&feed), claim),
             beside: beside.map(unbreakable),
         };
-        (running, follower)
+        Prepared { running, follower, notice: Notice { watches, feed } }
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -156,6 +183,16 @@ impl Turns {
         // What has ended since the last start needs its memory no longer.
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
+    }
+
+    /// Waits for turns that begin in a thread from now on, whoever begins them.
+    pub fn watch(&self, owner: &Owner, thread: &str) -> Watch {
+        Watch::new(&self.watches, (owner.clone(), thread.into()))
+    }
+
+    /// True if a turn runs in a thread.
+    pub fn runs(&self, owner: &Owner, thread: &str) -> bool {
+        self.claims.running(owner, thread).is_some()
     }
 
     /// Follows the turn that runs in a thread, unless its start is no longer known or too many follow it.

@@ -62,7 +62,14 @@ const linesTurn = (sdk) => async ({ url, text, model, answers = {}, chat = 'chat
 
 // --- AI SDK 5, 6 and 7: the class behind useChat -----------------------------------------------------------------
 
-class State {
+/** The class of SDK 7's pages with a WebSocket for all that it sends. Node has had one of its own since 22. */
+export const overSocket = async (sdk) => {
+  const webSocket = globalThis.WebSocket ?? (await import('ws')).WebSocket;
+  return { ...sdk, transport: ({ api, body }) => new sdk.WebSocketChatTransport({ url: api, body, webSocket }) };
+};
+const overHttp = (sdk) => ({ ...sdk, transport: (options) => new sdk.DefaultChatTransport(options) });
+
+export class State {
   status = 'ready';
   error = undefined;
   constructor(messages) { this.messages = messages; }
@@ -94,10 +101,11 @@ const uiTurn = (sdk) => async ({ url, text, model, answers = {}, approve, chat =
   let ids = 0;
   let turns = 0;
   const state = new State([]);
+  const transport = sdk.transport({ api: url, body: { model } });
   class Page extends sdk.AbstractChat {
     constructor() {
       super({
-        id: chat, state, transport: new sdk.DefaultChatTransport({ api: url, body: { model } }), generateId: () => `page-${++ids}`,
+        id: chat, state, transport, generateId: () => `page-${++ids}`,
         onFinish: () => { turns += 1; },
         onToolCall: ({ toolCall }) => {
           if (!(toolCall.toolName in answers)) return;
@@ -124,6 +132,7 @@ const uiTurn = (sdk) => async ({ url, text, model, answers = {}, approve, chat =
   }
   const status = page.status;
   const held = JSON.parse(JSON.stringify(page.messages));
+  transport.close?.();
   return { ...showParts(held), status, error: page.error ? String(page.error.message) : null, held };
 };
 
@@ -164,7 +173,7 @@ function showAssistantUi(answer) {
 // --- the list -----------------------------------------------------------------------------------------------------
 
 const lines = async (id, name, route, can) => ({ id, route, can, turn: linesTurn(await import(name)) });
-const ui = async (id, name, can) => ({ id, route: '/ai/v5', can, turn: uiTurn(await import(name)) });
+const ui = async (id, name, can) => ({ id, route: '/ai/v5', can, turn: uiTurn(overHttp(await import(name))) });
 
 /** Every client: the route it posts to, what it is able to show, and one turn of it. */
 export const load = async () => Promise.all([
@@ -177,5 +186,6 @@ export const load = async () => Promise.all([
   ui('6', 'ai-6', ['tools', 'reasoning', 'sources', 'files', 'continue', 'approve']),
   ui('7-floor', 'ai-7-floor', ['tools', 'reasoning', 'sources', 'files', 'continue', 'approve']),
   ui('7', 'ai-7', ['tools', 'reasoning', 'sources', 'files', 'continue', 'approve']),
+  { id: '7-ws', socket: true, can: ['tools', 'reasoning', 'sources', 'files', 'continue', 'approve'], turn: uiTurn(await overSocket(await import('ai-7'))) },
   { id: 'aui', route: '/ai/v5', can: ['tools', 'reasoning', 'sources'], turn: assistantUiTurn(await import('assistant-stream')) },
 ]);

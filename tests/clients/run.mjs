@@ -3,6 +3,7 @@
 // that address, which serves gateway.toml of this folder. Prints a table; exit status 1 if anything is wrong.
 import assert from 'node:assert/strict';
 import { load } from './clients.mjs';
+import * as socket from './socket.mjs';
 
 const base = process.argv[2];
 if (!base) {
@@ -66,10 +67,13 @@ for (const scenario of scenarios) {
     const wanted = providers.filter((provider) => !scenario.except?.includes(provider));
     await Promise.all(wanted.map(async (provider) => {
       // The strictest check of detection: the route that finds the wire from the body, for whoever it can serve.
-      const routes = ['3', '4-floor'].includes(client.id) ? [client.route] : [client.route, '/api/chat'];
+      let routes = ['3', '4-floor'].includes(client.id) ? [client.route] : [client.route, '/api/chat'];
+      if (client.socket) routes = ['/memory', '/memory/ws', '/memory/v6/ws'];
+      if (scenario.needs === 'approve') routes = [client.socket ? '/memory/v6/ws' : '/ai/v6'];
       try {
-        for (const route of scenario.needs === 'approve' ? ['/ai/v6'] : routes) {
-          const shown = await client.turn({ url: base + route, text: scenario.say, model: provider, answers: scenario.answers, approve: scenario.approve });
+        for (const route of routes) {
+          const chat = `${client.id} ${scenario.name} ${provider} ${route}`;
+          const shown = await client.turn({ url: base + route, text: scenario.say, model: provider, answers: scenario.answers, approve: scenario.approve, chat });
           try {
             scenario.check(shown);
             if (shown.status === 'ready') oneBubble(client, shown);
@@ -103,7 +107,7 @@ for (const scenario of scenarios.filter(({ name }) => loads.includes(name))) {
     const route = client.id === '4' ? '/memory' : /^[67]/.test(client.id) ? '/memory/v6' : '/memory/v5';
     const chat = `${client.id} / ${scenario.name}`;
     try {
-      const shown = await client.turn({ url: base + route, text: scenario.say, model: 'responses', answers: scenario.answers, approve: scenario.approve, chat });
+      const shown = await client.turn({ url: base + route + (client.socket ? '/ws' : ''), text: scenario.say, model: 'responses', answers: scenario.answers, approve: scenario.approve, chat });
       scenario.check(shown);
       const reply = await fetch(`${base}${route}/${encodeURIComponent(chat)}/messages${client.id === '4' ? '?sdk=4' : ''}`);
       const loaded = plain((await reply.json()).messages);
@@ -117,6 +121,16 @@ for (const scenario of scenarios.filter(({ name }) => loads.includes(name))) {
     }
   }
   rows.push(row);
+}
+
+for (const [name, check] of Object.entries(socket.scenarios)) {
+  try {
+    await check(base);
+    passed += 1;
+    console.log(`WebSocket: ${name}  1/1`);
+  } catch (error) {
+    failures.push(`WebSocket: ${name}: ${error.stack}`);
+  }
 }
 
 const header = ['', ...clients.map((client) => client.id)];

@@ -24,6 +24,7 @@ mod own_provider;
 mod refusals;
 mod replay;
 mod shutdown;
+mod socket;
 mod streaming;
 mod summaries;
 mod tool_runs;

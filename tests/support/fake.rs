@@ -36,11 +36,13 @@ impl Fake {
 
     /// The next request, whose body is no JSON.
     pub async fn asked_raw(&self) -> Asked {
-        let reading = async {
-            let (socket, _) = self.listener.accept().await.unwrap();
-            Asked::read_raw(socket).await
-        };
+        let reading = async { Asked::read_raw(self.connection().await).await.expect("the request is whole") };
         tokio::time::timeout(LONG, reading).await.expect("a request comes")
+    }
+
+    /// The next connection, whenever it comes.
+    pub async fn connection(&self) -> TcpStream {
+        self.listener.accept().await.unwrap().0
     }
 
     async fn accept(&self) -> Asked {
@@ -51,28 +53,33 @@ impl Fake {
 
 impl Asked {
     async fn read(socket: TcpStream) -> Self {
-        let asked = Self::read_raw(socket).await;
-        let body = if asked.bytes.is_empty() { Value::Null } else { serde_json::from_slice(&asked.bytes).unwrap() };
-        Self { body, ..asked }
+        Self::try_read(socket).await.expect("the request is whole")
     }
 
-    async fn read_raw(mut socket: TcpStream) -> Self {
+    /// Reads a request that may be given up in the middle.
+    pub async fn try_read(socket: TcpStream) -> Option<Self> {
+        let asked = Self::read_raw(socket).await?;
+        let body = if asked.bytes.is_empty() { Value::Null } else { serde_json::from_slice(&asked.bytes).unwrap() };
+        Some(Self { body, ..asked })
+    }
+
+    async fn read_raw(mut socket: TcpStream) -> Option<Self> {
         let mut bytes = Vec::new();
         let end = loop {
             if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
                 break at + 4;
             }
-            assert_ne!(socket.read_buf(&mut bytes).await.unwrap(), 0, "the head is whole");
+            socket.read_buf(&mut bytes).await.ok().filter(|read| *read > 0)?;
         };
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         let length =
             head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
         let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
         while bytes.len() < end + length {
-            assert_ne!(socket.read_buf(&mut bytes).await.unwrap(), 0, "the body is whole");
+            socket.read_buf(&mut bytes).await.ok().filter(|read| *read > 0)?;
         }
         let bytes = bytes[end..end + length].to_vec();
-        Self { socket, head, body: Value::Null, bytes }
+        Some(Self { socket, head, body: Value::Null, bytes })
     }
 
     /// The next request on the same connection.
@@ -84,6 +91,11 @@ impl Asked {
     pub async fn raw(&mut self, text: &str) {
         self.socket.write_all(text.as_bytes()).await.unwrap();
         self.socket.flush().await.unwrap();
+    }
+
+    /// Writes these bytes unless the gateway has closed the connection.
+    pub async fn try_raw(&mut self, text: &str) -> bool {
+        self.socket.write_all(text.as_bytes()).await.is_ok()
     }
 
     /// Begins a good answer.

@@ -91,6 +91,9 @@ impl Frontend for Kept {
             Answer::Transcript(text) => json!({ "text": text }),
             Answer::Done(done) => json!({ "done": done }),
             Answer::Deleted { found, .. } => json!({ "done": found }),
+            Answer::NothingRuns => json!({ "running": false }),
+            Answer::Created(row) => json!({ "created": thread(row) }),
+            Answer::Cleared(id) => json!({ "cleared": id }),
             Answer::Stopped(stopped) => json!({ "stopped": stopped }),
             other => json!({ "other": format!("{other:?}") }),
         };

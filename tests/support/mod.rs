@@ -24,6 +24,7 @@ use chatwire::tools::Summaries;
 use chatwire::tools::mcp::{Offer, ServerPlan};
 use chatwire::turn::{Busy, Leaving};
 use chatwire_protocols::options::Options;
+use chatwire_protocols::protocol::Protocol;
 use serde_json::{Map, Value};
 
 /// Long enough that only a fault reaches it.
@@ -61,6 +62,8 @@ pub struct Setup {
     pub own_providers: Option<OwnProviders>,
     /// A protocol of the registry that the route speaks instead.
     pub speaks: Option<&'static str>,
+    /// With it, the route speaks this one of the gateway's own, and is at `/`.
+    pub protocol: Option<&'static Protocol>,
 }
 
 /// A running gateway.
@@ -84,6 +87,7 @@ impl Setup {
                 drain: LONG,
                 max_connections: 64,
                 max_turns: 64,
+                websocket: chatwire::config::plan::WebSocket::default(),
             },
             sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),
             timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
@@ -106,6 +110,7 @@ impl Setup {
             summaries: None,
             own_providers: None,
             speaks: None,
+            protocol: None,
         }
     }
 
@@ -157,14 +162,15 @@ impl Setup {
         });
         let any = Model { name: "any/*".to_owned(), targets: any.collect(), defaults: ModelDefaults::default() };
         let models = BTreeMap::from([("m".to_owned(), Arc::clone(&model)), ("any/*".to_owned(), Arc::new(any))]);
-        let protocol = match (self.speaks, &self.memory, self.page_calls) {
-            (Some(name), ..) => chatwire_protocols::find(name).unwrap(),
+        let named = self.speaks.map(|name| chatwire_protocols::find(name).unwrap()).or(self.protocol);
+        let protocol = match (named, &self.memory, self.page_calls) {
+            (Some(protocol), ..) => protocol,
             (None, None, _) => &protocols::EVENTS,
             (None, Some(_), false) => &kept::KEPT,
             (None, Some(_), true) => &kept::ASKING,
         };
         let route = Route {
-            path: "/chat".to_owned(),
+            path: if self.protocol.is_some() { "/" } else { "/chat" }.to_owned(),
             protocol,
             frontend: (protocol.frontend.as_ref().unwrap().make)(&Options::default()),
             model: Some(model),

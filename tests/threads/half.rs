@@ -57,6 +57,9 @@ impl Store for Frail {
     fn threads(&self, owner: &Owner, query: PageQuery) -> Pending<Page<Thread>> {
         self.inner.threads(owner, query)
     }
+    fn recent_threads(&self, owner: &Owner, matching: Option<&str>, limit: u32) -> Pending<Vec<Thread>> {
+        self.inner.recent_threads(owner, matching, limit)
+    }
     fn delete_thread(&self, owner: &Owner, id: &str) -> Pending<bool> {
         self.inner.delete_thread(owner, id)
     }

@@ -1,4 +1,5 @@
-//! What stands at a route's path and below it (AI SDK wire notes 1.4 and 3.9; the last four are the gateway's own).
+//! What stands at a route's path and below it (AI SDK wire notes 1.4, 3.9 and 4; stopping, loading, listing and deleting
+//! are the gateway's own).
 //!
 //! | request | |
 //! |---|---|
@@ -9,6 +10,7 @@
 //! | `GET /{id}/messages` | all messages |
 //! | `GET /threads` | the chats |
 //! | `DELETE /{id}` | delete a chat |
+//! | an upgrade, here or at `/ws` | a WebSocket, AI SDK 7 |
 
 use crate::error::CallerError;
 use crate::event::Text;
@@ -35,6 +37,11 @@ pub(in crate::vercel) enum Address {
 }
 
 impl Address {
+    /// True where a page may open a WebSocket.
+    pub(in crate::vercel) fn is_socket(head: &RequestHead<'_>) -> bool {
+        matches!(head.below, "" | "/ws")
+    }
+
     /// Reads a request's head.
     ///
     /// # Errors

@@ -76,6 +76,13 @@ pub(super) const fn idle() -> Document {
     Document { status: 204, content_type: "text/plain", body: String::new() }
 }
 
+/// What stands in the events of a stream: chunks, as they were written, and nothing for its end.
+pub(super) fn chunks(stream: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    // JSON has no line breaks of its own here, so a blank line is the end of an event.
+    let events = stream.split(|&byte| byte == b'\n').filter_map(|line| line.strip_prefix(b"data: "));
+    events.map(|data| Some(data).filter(|data| *data != b"[DONE]"))
+}
+
 /// Writes the stream.
 pub(super) struct UiStream {
     settings: Settings,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::mcp::Offered;
-use super::file::{Gateway, List, Optional, Server};
+use super::file::{Gateway, List, Optional, Server, WebSocket};
 use super::plan::{self, Plan};
 use super::read::{At, Entry, Named, Section};
 use super::report::{Problems, Span};
@@ -105,6 +105,20 @@ fn server(file: Option<&At<Server>>) -> plan::Server {
         max_turns: file
             .and_then(|file| value(&file.max_turns))
             .map_or(1024, |number| u32::try_from(number.0).unwrap_or(u32::MAX)),
+        websocket: websocket(file.and_then(|file| value(&file.websocket))),
+    }
+}
+
+fn websocket(file: Option<&WebSocket>) -> plan::WebSocket {
+    let usual = plan::WebSocket::default();
+    let Some(file) = file else { return usual };
+    let count = |most: u64| usize::try_from(most).unwrap_or(usize::MAX);
+    plan::WebSocket {
+        max_message: value(&file.max_message).map_or(usual.max_message, |size| size.0),
+        ping: value(&file.ping).map_or(usual.ping, |time| time.0),
+        max_rate: value(&file.max_rate).map_or(usual.max_rate, |number| u32::try_from(number.0).unwrap_or(u32::MAX)),
+        max_subscriptions: value(&file.max_subscriptions).map_or(usual.max_subscriptions, |number| count(number.0)),
+        max_turns: value(&file.max_turns).map_or(usual.max_turns, |number| count(number.0)),
     }
 }
 

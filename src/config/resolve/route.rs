@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chatwire_protocols::protocol::{Keeps, Protocol};
+use chatwire_protocols::protocol::{Habits, Keeps, Protocol};
 
 use super::mcp::Offered;
 use super::names::Names;
@@ -76,10 +76,12 @@ impl Resolver<'_> {
             .map(|memory| Memory { actions: self.actions(file, &layers, all), ..memory });
         let (protocol, frontend) = protocol.and_then(|protocol| Some((protocol, protocol.frontend.as_ref()?)))?;
         let options = self.options(frontend.options, file.options.as_ref(), protocol)?;
+        let frontend = (frontend.make)(&options);
+        let memory = memory.map(|memory| used_to(memory, file, frontend.habits()));
         Some(Route {
             path: file.path.0.as_ref()?.value.clone(),
             protocol,
-            frontend: (frontend.make)(&options),
+            frontend,
             model,
             force_model: value(&file.force_model).copied().unwrap_or_default(),
             models: offered,
@@ -266,5 +268,14 @@ impl Resolver<'_> {
             self.problem(problem.help(help));
         }
         fits.then_some(text)
+    }
+}
+
+/// What the pages are used to, where the file does not say otherwise.
+fn used_to(memory: Memory, file: &file::Route, habits: Habits) -> Memory {
+    Memory {
+        leaving: if habits.finish && file.on_disconnect.is_none() { Leaving::Finish } else { memory.leaving },
+        busy: if habits.interrupt && file.when_busy.is_none() { Busy::Interrupt } else { memory.busy },
+        ..memory
     }
 }

@@ -1,5 +1,6 @@
 //! Items of threads.
 
+use chatwire_protocols::items::Body;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::unknown;
@@ -90,6 +91,15 @@ fn take_place(connection: &Connection, owner: &Owner, thread: &str) -> Result<Se
     let sql = "UPDATE threads SET next_item = next_item + 1 WHERE owner = ?1 AND id = ?2 RETURNING next_item - 1";
     let taken = connection.prepare_cached(sql)?.query_row([owner.as_str(), thread], |row| row.get(0)).optional()?;
     taken.ok_or(StoreError::NoThread)
+}
+
+/// What is said in a stored body; nothing for what cannot be read.
+pub(super) fn said(body: &str) -> Option<String> {
+    match content::read(body).ok()?.1 {
+        Body::User(message) => Some(message.text()),
+        Body::Assistant(message) => Some(message.text),
+        _ => None,
+    }
 }
 
 fn item(row: &Row<'_>) -> rusqlite::Result<(Sequence, Item)> {

@@ -5,6 +5,7 @@ mod facts;
 mod feedback;
 mod items;
 mod migrate;
+mod search;
 mod sessions;
 mod threads;
 mod usage;
@@ -150,6 +151,11 @@ impl Store for Sqlite {
     fn threads(&self, owner: &Owner, query: PageQuery) -> Pending<Page<Thread>> {
         let owner = owner.clone();
         self.reader.submit(move |connection| threads::page(connection, &owner, query))
+    }
+
+    fn recent_threads(&self, owner: &Owner, matching: Option<&str>, limit: u32) -> Pending<Vec<Thread>> {
+        let (owner, matching) = (owner.clone(), matching.map(str::to_owned));
+        self.reader.submit(move |connection| search::recent(connection, &owner, matching.as_deref(), limit))
     }
 
     fn delete_thread(&self, owner: &Owner, id: &str) -> Pending<bool> {
