@@ -135,7 +135,7 @@ impl Turn {
             Event::TurnEnd(end) => {
                 let success = !matches!(end.finish.reason, FinishReason::Error | FinishReason::ContentFilter);
                 let duration = self.began.map_or(0, |began| self.now.saturating_sub(began));
-                Frame::Result { success, cost: None, duration, chat_id }.write(out);
+                Frame::Result { success, cost: end.usage.cost, duration, chat_id }.write(out);
             }
             Event::Failed(failure) => error(failure.safe_text(), out),
             Event::Cancelled { by: CancelledBy::Shutdown } => error(FailureKind::Shutdown.safe_text(), out),

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::view::{Message, ToolUse};
+use crate::cost::Cost;
 
 /// What a page is told.
 #[derive(Debug, Serialize)]
@@ -51,7 +52,7 @@ pub(super) enum Frame<'a> {
     },
     Result {
         success: bool,
-        cost: Option<f64>,
+        cost: Option<Cost>,
         duration: u64,
         chat_id: &'a str,
     },
