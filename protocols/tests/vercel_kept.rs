@@ -84,7 +84,7 @@ fn answered(answer: &Answer) -> Value {
 #[test]
 fn answers_are_json() {
     assert_eq!(answered(&Answer::Stopped(true)), json!({"stopped": true}));
-    assert_eq!(answered(&Answer::Done(true)), json!({"deleted": true}));
+    assert_eq!(answered(&Answer::Deleted { thread: "c".into(), found: true }), json!({"deleted": true}));
     let thread = Thread {
         id: "c".into(),
         title: Some("T".into()),
