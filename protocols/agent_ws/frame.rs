@@ -1,5 +1,6 @@
 //! The messages of the socket, each a line.
 
+use bytes::BufMut;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -82,11 +83,10 @@ pub(super) struct Streaming<'a> {
 
 impl Frame<'_> {
     /// Appends it.
-    pub(super) fn write(&self, out: &mut impl Extend<u8>) {
+    pub(super) fn write(&self, out: &mut impl BufMut) {
         // Strings, numbers and JSON texts: nothing that could fail.
-        if let Ok(mut line) = serde_json::to_vec(self) {
-            line.push(b'\n');
-            out.extend(line);
+        if serde_json::to_writer(out.writer(), self).is_ok() {
+            out.put_u8(b'\n');
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A text delta in the middle of an answer costs no allocation at all, from any provider to any page.
 //!
-//! Two dialects are allowed a little: they repeat the whole text at its end, so they have to keep it.
+//! A few dialects are allowed a little: they have to keep the whole text until its end.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
@@ -17,8 +17,8 @@ const WARM_UP: usize = 1024;
 const WINDOW: usize = 64;
 /// How often.
 const WINDOWS: usize = 32;
-/// The dialects that keep the text for their last frame.
-const KEEPS_THE_TEXT: &[&str] = &["agent-sse", "callback-sse", "chatkit"];
+/// The dialects that keep the text: for their last frame, or as the item that it becomes.
+const KEEPS_THE_TEXT: &[&str] = &["agent-sse", "agent-ws", "callback-sse", "chatkit"];
 /// In how many windows they may allocate: a text that grows doubles its memory now and then. Here that is once or
 /// twice, and never once per delta.
 const GROWTH: usize = 3;
