@@ -151,9 +151,8 @@ impl Socket {
     pub async fn close_code(mut self) -> u16 {
         loop {
             let frame = timeout(LONG, self.ws.next()).await.expect("it is closed");
-            match frame.expect("a close comes").expect("and no reset") {
-                Message::Close(frame) => return frame.expect("with a code").code.into(),
-                _ => {}
+            if let Message::Close(frame) = frame.expect("a close comes").expect("and no reset") {
+                return frame.expect("with a code").code.into();
             }
         }
     }
