@@ -50,7 +50,7 @@ fn check_says_what_is_in_a_right_configuration() {
 fn check_finds_the_default_configuration_right() {
     let output = chatwire(&["check"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout), "gateway.toml: OK, 12 routes, 6 models, 4 providers in use\n");
+    assert_eq!(text(&output.stdout), "gateway.toml: OK, 13 routes, 6 models, 4 providers in use\n");
 }
 
 #[test]
