@@ -32,6 +32,9 @@ pub enum StoreError {
     /// The disk is full.
     #[error("there is no room left for the store")]
     NoRoom,
+    /// This owner has no such file, or another thread has it.
+    #[error("there is no such file, or another thread has it")]
+    NoFile,
     /// There are as many threads of these sessions as there may be.
     #[error("there are as many sessions as there may be")]
     NoPlace,

@@ -85,7 +85,8 @@ pub enum Write {
     Remove(Text),
     /// Deletes all items behind this one, if it is there.
     RemoveAfter(Text),
-    /// Says that an uploaded file belongs to the thread.
+    /// Says that an uploaded file belongs to the thread. Fails with [`StoreError::NoFile`](super::StoreError::NoFile) if
+    /// it is gone or another thread has it.
     Attach(Text),
     /// What the user thinks of an item; the last word counts.
     Feedback {

@@ -21,6 +21,7 @@ impl From<StoreError> for ThreadError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NoThread => no_thread(),
+            StoreError::NoFile => conflict("attachment_taken", "an attachment is gone, or belongs to another thread"),
             StoreError::NoPlace => no_place(),
             error => {
                 let kind = if error.is_passing() { FailureKind::Overloaded } else { FailureKind::Internal };

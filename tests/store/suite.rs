@@ -132,9 +132,10 @@ async fn what_belongs_to_somebody_else_is_unknown(store: Arc<dyn Store>) {
     assert_eq!(store.apply(&other, "t", vec![Write::Put(item("i"))]).await, Err(StoreError::NoThread));
     assert_eq!(store.item(&other, "t", "i").await, Ok(None));
     assert_eq!(store.items(&other, "t", ALL, true).await.unwrap().rows, []);
-    for write in [Write::Remove("i".into()), Write::RemoveAfter("h".into()), Write::Attach("a".into())] {
+    for write in [Write::Remove("i".into()), Write::RemoveAfter("h".into())] {
         assert_eq!(store.apply(&other, "t", vec![write]).await, Ok(()), "nothing of theirs");
     }
+    assert_eq!(store.apply(&other, "t", vec![Write::Attach("a".into())]).await, Err(StoreError::NoFile));
     assert_eq!(store.attachment(&other, "a").await, Ok(None));
     assert_eq!(store.finish_attachment(&other, "a", 1).await, Ok(false));
     assert_eq!(store.delete_attachment(&other, "a").await, Ok(false));
@@ -357,8 +358,14 @@ async fn a_file_is_announced_uploaded_attached_and_forgotten(store: Arc<dyn Stor
     assert_eq!(store.finish_attachment(&me, "b", 98).await, Ok(false));
     let uploaded = Attachment { uploaded: true, ..file("a", 99) };
     assert_eq!(store.attachment(&me, "a").await, Ok(Some(uploaded.clone())));
-    let attach = vec![Write::Thread(thread("t")), Write::Attach("a".into()), Write::Attach("unknown".into())];
-    store.apply(&me, "t", attach).await.unwrap();
+    let attach = |thread: &str, file: &str| {
+        store.apply(&me, thread, vec![Write::Thread(self::thread(thread)), Write::Attach(file.into())])
+    };
+    assert_eq!(attach("t", "unknown").await, Err(StoreError::NoFile));
+    attach("t", "a").await.unwrap();
+    attach("t", "a").await.unwrap();
+    assert_eq!(attach("other", "a").await, Err(StoreError::NoFile), "another thread has it");
+    assert_eq!(store.thread(&me, "other").await, Ok(None));
     let attached = Attachment { thread: Some("t".into()), ..uploaded.clone() };
     assert_eq!(store.attachment(&me, "a").await, Ok(Some(attached.clone())));
     store.put_attachment(&me, Attachment { name: "new".to_owned(), ..attached.clone() }).await.unwrap();

@@ -82,9 +82,10 @@ pub fn find(connection: &Connection, owner: &Owner, id: &str) -> Result<Option<A
 }
 
 pub fn attach(connection: &Connection, owner: &Owner, thread: &str, id: &str) -> Result<(), StoreError> {
-    let sql = "UPDATE attachments SET thread = ?2 WHERE owner = ?1 AND id = ?3";
-    connection.prepare_cached(sql)?.execute([owner.as_str(), thread, id])?;
-    Ok(())
+    let sql = "UPDATE attachments SET thread = ?2
+        WHERE owner = ?1 AND id = ?3 AND (thread IS NULL OR thread = ?2)";
+    let changed = connection.prepare_cached(sql)?.execute([owner.as_str(), thread, id])?;
+    if changed == 0 { Err(StoreError::NoFile) } else { Ok(()) }
 }
 
 pub fn delete(connection: &Connection, owner: &Owner, id: &str) -> Result<bool, StoreError> {
