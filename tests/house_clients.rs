@@ -15,11 +15,11 @@ fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }
 
-/// The interpreter that has httpx.
+/// The interpreter that has what the scripts import.
 fn python() -> Option<Command> {
     let python = clients().join("chatkit/.venv/bin/python");
     let ready = |python: &Path| {
-        let asked = Command::new(python).args(["-c", "import httpx"]).output();
+        let asked = Command::new(python).args(["-c", "import httpx, websockets"]).output();
         asked.is_ok_and(|output| output.status.success())
     };
     if ready(&python) {
@@ -33,10 +33,10 @@ fn python() -> Option<Command> {
 }
 
 #[test]
-fn the_pages_of_both_house_backends_see_what_they_must() {
+fn the_pages_of_the_house_backends_see_what_they_must() {
     let Some(_) = python() else { return };
     let gateway = Gateway::start(&clients().join("house/gateway.toml"));
-    for script in ["callback.py", "agent.py"] {
+    for script in ["callback.py", "agent.py", "chats.py"] {
         let output = python().expect("it was there").arg(script).arg(&gateway.address).output().unwrap();
         println!("{}", String::from_utf8_lossy(&output.stdout));
         assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));

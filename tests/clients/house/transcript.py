@@ -9,8 +9,8 @@ from pathlib import Path
 GOLDEN = Path(__file__).parent / "golden"
 
 # Members whose values are of this run alone. Ids get numbers, so that the same id still reads the same.
-TIMES = {"timestamp", "created_at"}
-NUMBERS = {"duration_ms"}
+TIMES = {"timestamp", "created_at", "updated_at"}
+NUMBERS = {"duration_ms", "duration"}
 MADE_ID = re.compile(r"\b(msg|thr|step|think)_[0-9a-f]{32}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
