@@ -1,11 +1,13 @@
 //! The Chatwire gateway: configuration, server, turns and upstream calls around `chatwire-protocols`.
 
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod dialect;
 pub mod frontends;
 pub mod golden;
 pub mod layers;
+mod line;
 pub mod sandbox;
 pub mod secret;
 pub mod server;

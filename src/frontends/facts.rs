@@ -1,6 +1,7 @@
 //! The REST interface of facts, in the shapes of the facts app: the list of those that are saved, and the decision about
 //! one of them.
 
+use chatwire_protocols::wire::time::utc;
 use serde_json::{Value, json};
 
 use crate::store::{Direction, Fact, FactStatus, MOST_FACTS, Owner, Store, StoreError};
@@ -59,24 +60,9 @@ pub fn to_json(fact: &Fact) -> Value {
 
 /// Milliseconds since 1970 as `2026-11-20T14:16:51.123000`.
 fn naive_utc(milliseconds: u64) -> String {
-    let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest:03}000")
-}
-
-/// The date of a day since 1970. Counts from March, so that the day that some years have more is the last one, in eras
-/// of 400 years.
-const fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let january = month >= 10;
-    let number = if january { month - 9 } else { month + 3 };
-    (era * 400 + year + january as u64, number, day - (153 * month + 2) / 5 + 1)
+    let mut time = utc(milliseconds);
+    time.truncate(time.trim_end_matches('Z').len());
+    time + "000"
 }
 
 #[cfg(test)]

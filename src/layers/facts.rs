@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use chatwire_protocols::chat::{Message, Role};
 use chatwire_protocols::event::{Data, PageCall};
@@ -10,8 +9,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Layer, Prepared};
+use crate::clock::now_ms;
 use crate::config::plan::{ToolKind, ToolPlan};
 use crate::frontends::facts::to_json;
+use crate::line::one_line;
 use crate::store::{Direction, Fact, FactStatus, Owner, Pending, Store, StoreError};
 use crate::tools::{Arguments, Speaker, Tool, ToolFuture, ToolInput, ToolOutput};
 
@@ -65,6 +66,7 @@ impl Layer for Facts {
 fn tell(facts: &[Fact], messages: &mut Vec<Message>) {
     let mut text = HEADING.to_owned();
     for fact in facts {
+        // A fact cannot look like anything but a line of the list.
         let line = one_line(&fact.text);
         if text.len() + line.len() > ROOM {
             break;
@@ -76,14 +78,6 @@ fn tell(facts: &[Fact], messages: &mut Vec<Message>) {
         let at = messages.iter().position(|message| message.role != Role::System).unwrap_or(messages.len());
         messages.insert(at, Message::text(Role::System, text));
     }
-}
-
-/// A fact cannot look like anything but a line of the list.
-fn one_line(text: &str) -> String {
-    text.split(|character: char| character.is_whitespace() || character.is_control())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 /// What `save_fact` takes: compiled once, for it is the same for everybody.
@@ -120,9 +114,7 @@ impl Tool for SaveFact {
             let why = format!("`fact` must be a sentence of at most {LONGEST} bytes.");
             return Box::pin(std::future::ready(ToolOutput::error(why)));
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let created = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let fact = Fact { id: new_id(), text, status: FactStatus::Saved, created };
+        let fact = Fact { id: new_id(), text, status: FactStatus::Saved, created: now_ms() };
         // Begun here and not in the future, so that the facts of one answer are stored in its order.
         let adding = self.store.add_fact(&self.owner, fact.clone());
         let (owner, store) = (self.owner.clone(), Arc::clone(&self.store));

@@ -119,8 +119,8 @@ mod tests {
     use serde_json::{Map, Value};
 
     use super::*;
+    use crate::clock::now_ms;
     use crate::store::{Owner, Write};
-    use crate::threads::now_ms;
 
     const HOUR: u64 = 3_600_000;
 

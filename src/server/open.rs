@@ -16,9 +16,10 @@ use super::exchange::{Asked, refused};
 use super::gateway::Gateway;
 use super::pump::Pumped;
 use super::source::Source;
+use crate::clock::now_ms;
 use crate::config::plan::Route;
 use crate::telemetry::Record;
-use crate::threads::{new_id, now_ms};
+use crate::threads::new_id;
 use crate::turn::{Driver, parts};
 
 /// Who notices that a page does not read its answer.

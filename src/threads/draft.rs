@@ -9,7 +9,8 @@ use chatwire_protocols::items::{Body, Form, FormState, Item, KeptCall, PageRun, 
 use serde_json::Value;
 
 use super::listing::MOST;
-use super::{Asker, ThreadError, Threads, new_id, now_ms};
+use super::{Asker, ThreadError, Threads, new_id};
+use crate::clock::now_ms;
 use crate::store::{Direction, PageQuery, Sequence, Write};
 
 /// How far back open calls are looked for, however short the history is that the model is told.

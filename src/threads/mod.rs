@@ -20,7 +20,6 @@ mod turn;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::event::{Event, Text};
@@ -127,10 +126,4 @@ impl fmt::Debug for Threads {
 /// A new id, unique over everything: `turn_…`, `msg_…`.
 pub fn new_id(kind: &str) -> Text {
     format_compact!("{kind}_{}", Uuid::now_v7().simple())
-}
-
-/// Now, in milliseconds since 1970.
-pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -13,9 +13,11 @@ use super::begin;
 use super::draft::Place;
 use super::error::{conflict, invalid, no_attachment, no_item, no_thread};
 use super::listing::MOST;
-use super::title::{LONGEST_GIVEN, one_line};
+use super::title::LONGEST_GIVEN;
 use super::turn::{check_open, new_thread, room};
-use super::{Asker, ThreadError, Threads, new_id, now_ms};
+use super::{Asker, ThreadError, Threads, new_id};
+use crate::clock::now_ms;
+use crate::line::one_line;
 use crate::store::{Direction, Owner, PageQuery, Write};
 use crate::turn::Claim;
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use chatwire_protocols::operation::Answer;
 use tokio::time::{Instant, sleep_until};
 
-use super::{ThreadError, Threads, now_ms};
+use super::{ThreadError, Threads};
+use crate::clock::now_ms;
 use crate::config::plan::Route;
 use crate::store::Owner;
 

@@ -10,8 +10,10 @@ use chatwire_protocols::event::Data;
 use chatwire_protocols::items::{Said, Thread, UserMessage, data};
 use serde_json::json;
 
-use super::{Threads, now_ms};
+use super::Threads;
+use crate::clock::now_ms;
 use crate::config::plan::Model;
+use crate::line::one_line;
 use crate::store::{Owner, StoreError, Write};
 use crate::turn::Aside;
 
@@ -126,12 +128,6 @@ fn of_model(said: &str) -> Option<String> {
         |character: char| matches!(character, '"' | '\'' | '`' | '*' | '#' | '“' | '”' | '„' | '«' | '»' | ' ');
     let bare = first.trim_matches(quotes).trim_end_matches('.').trim_matches(quotes);
     of_message(bare)
-}
-
-/// All in one line, without what cannot be seen.
-pub fn one_line(text: &str) -> String {
-    let unseen = |character: char| character.is_whitespace() || character.is_control();
-    text.split(unseen).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn told(thread: &Thread) -> Option<Data> {

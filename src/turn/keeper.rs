@@ -1,13 +1,14 @@
 //! Writes what a turn says into the store, before the page is told that it is finished.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use chatwire_protocols::event::{Event, Text, ToolResult, Usage};
 use chatwire_protocols::items::{Body, Change, Folder, Item};
 use tokio::time::timeout;
 
 use super::feed::Feed;
+use crate::clock::now_ms;
 use crate::store::{Direction, Owner, PageQuery, Pending, Store, StoreError, UsageRow, Write};
 
 /// How long the store may take for what a turn says at a time.
@@ -96,8 +97,7 @@ impl Keeper {
 
     /// Puts the time in front, but for the turn's own start.
     fn tell_time(&mut self, events: &mut Vec<Event>) {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let now = now_ms();
         // A clock that is set back does not change the order of items.
         if now > self.now && !events.is_empty() {
             self.now = now;

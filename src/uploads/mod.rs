@@ -16,7 +16,7 @@ use std::io;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use chatwire_protocols::event::{File, FileSource};
 use chatwire_protocols::operation::Upload;
@@ -32,6 +32,7 @@ pub use folder::{Draft, Folder, is_id};
 pub use found::Found;
 pub use signature::{Purpose, Signer};
 
+use crate::clock::{millis, now_ms};
 use crate::config::plan;
 use crate::store::{Attachment, Owner, Room, Store, StoreError};
 
@@ -141,7 +142,7 @@ impl Uploads {
         base: &Base,
     ) -> Result<(Attachment, Upload), UploadError> {
         let attachment = self.announce(owner, announced).await?;
-        let expires = now().saturating_add(millis(self.settings.url_lifetime));
+        let expires = now_ms().saturating_add(millis(self.settings.url_lifetime));
         let url = self.address(base, Purpose::Upload, &attachment.id, expires);
         let upload = Upload { url, method: "POST", headers: Vec::new() };
         Ok((self.with_preview(attachment, base), upload))
@@ -230,7 +231,7 @@ impl Uploads {
     /// The address was not signed here for this, or is too old; there is no such file.
     pub async fn signed(&self, purpose: Purpose, id: &str, query: &str) -> Result<Owner, UploadError> {
         // The signature first: whoever has none learns nothing about which files there are.
-        if !self.signer.allows(purpose, id, query, now()) {
+        if !self.signer.allows(purpose, id, query, now_ms()) {
             return Err(UploadError::Signature);
         }
         self.store.attachment_owner(id).await?.ok_or(UploadError::NotFound)
@@ -267,7 +268,7 @@ impl Uploads {
     /// Says where a page finds the picture, if it is one that pages may show.
     pub fn with_preview(&self, attachment: Attachment, base: &Base) -> Attachment {
         let preview = media::is_picture(&attachment.media_type).then(|| {
-            let expires = now().saturating_add(millis(self.settings.url_lifetime));
+            let expires = now_ms().saturating_add(millis(self.settings.url_lifetime));
             self.address(base, Purpose::Read, &attachment.id, expires)
         });
         Attachment { preview, ..attachment }
@@ -280,7 +281,7 @@ impl Uploads {
     pub async fn sweep(&self) -> Result<(), UploadError> {
         let unused = self.settings.unused;
         loop {
-            let forgotten = self.store.forget_attachments(now().saturating_sub(millis(unused)), SWEPT).await?;
+            let forgotten = self.store.forget_attachments(now_ms().saturating_sub(millis(unused)), SWEPT).await?;
             for id in &forgotten {
                 self.folder.remove(id).await?;
             }
@@ -311,7 +312,7 @@ impl Uploads {
             size,
             thread: None,
             uploaded: false,
-            created: now(),
+            created: now_ms(),
             preview: None,
         };
         let room = Room { owner: self.settings.max_per_user, all: self.settings.max_total };
@@ -426,12 +427,4 @@ fn check_content(attachment: &Attachment, first: &[u8]) -> Result<(), UploadErro
     } else {
         Err(UploadError::Disguised(attachment.media_type.clone()))
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,11 +6,12 @@ use chatwire_protocols::items::{Body, Item, Note, Widget, data};
 use chatwire_protocols::operation::Act;
 use serde_json::json;
 
+use crate::clock::now_ms;
 use crate::config::plan::ActionPlan;
 use crate::threads::acting::Ran;
 use crate::threads::draft::{Draft, Next, Place, said};
 use crate::threads::error::{invalid, no_item};
-use crate::threads::{ThreadError, new_id, now_ms};
+use crate::threads::{ThreadError, new_id};
 
 /// Longest words on an action for the model, in characters.
 const LONGEST_NOTE: usize = 4000;

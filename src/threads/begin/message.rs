@@ -4,18 +4,17 @@ use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::Text;
 use chatwire_protocols::items::{Attachment, Body, Item, Said, UserMessage};
 use chatwire_protocols::operation;
+use chatwire_protocols::wire::address::{LONGEST_ID, check_id};
 
 use super::retry::last_message;
+use crate::clock::now_ms;
 use crate::store::{Sequence, Write};
 use crate::threads::draft::{Draft, Place, is_user};
 use crate::threads::error::{conflict, invalid, no_attachment};
-use crate::threads::{ThreadError, new_id, now_ms};
+use crate::threads::{ThreadError, new_id};
 
 /// Most files of one message.
 const MOST_FILES: usize = 32;
-
-/// Longest id that a page may make, in bytes.
-const LONGEST_ID: usize = 256;
 
 /// The message at its place in the thread: at the end, or that of a kept one, with all behind it gone, where a page
 /// sends one again, perhaps changed.
@@ -82,7 +81,7 @@ async fn replaced(
 
 /// True if an id that a page made can be kept.
 pub fn is_sane_id(id: &str) -> bool {
-    (1..=LONGEST_ID).contains(&id.len()) && !id.contains(char::is_control)
+    check_id("id", id).is_ok()
 }
 
 /// What is known of the files that a message names, which must be uploaded and of no other thread.

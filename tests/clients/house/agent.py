@@ -3,11 +3,9 @@ What it sees is compared with golden/agent*.txt; BLESS=1 writes them. Exit statu
 """
 
 import asyncio
-import sys
-import traceback
 from urllib.parse import quote
 
-from page import ask, client, kinds, stream, told
+from page import ask, kinds, play, stream, told
 from transcript import Transcript, check
 
 WHOLE, STEPS, DELTAS = "/agent/query", "/agent/query-stream", "/agent/query-stream-delta"
@@ -142,18 +140,5 @@ async def side_by_side(http):
     check(last == 2, "the second one counts the first:", last)
 
 
-async def main(address: str) -> int:
-    wrong = 0
-    async with client(address) as http:
-        for scenario in (sessions, questions, mistakes, full, stops, side_by_side):
-            try:
-                await scenario(http)
-                print(f"agent {scenario.__name__}: as it must be")
-            except Exception:
-                wrong += 1
-                traceback.print_exc()
-    return 1 if wrong else 0
-
-
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1])))
+    play("agent", (sessions, questions, mistakes, full, stops, side_by_side))

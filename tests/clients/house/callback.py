@@ -3,10 +3,8 @@ frame. What it sees is compared with golden/callback*.txt; BLESS=1 writes them. 
 """
 
 import asyncio
-import sys
-import traceback
 
-from page import ask, client, kinds, stream, told
+from page import ask, kinds, play, stream, told
 from transcript import Transcript, check
 
 BASE = "/callback/api/chat"
@@ -120,18 +118,5 @@ async def side_by_side(http):
     check(len(ids) == 8, "every message has an id of its own:", ids)
 
 
-async def main(address: str) -> int:
-    wrong = 0
-    async with client(address) as http:
-        for scenario in (talks, mistakes, stops, side_by_side):
-            try:
-                await scenario(http)
-                print(f"callback {scenario.__name__}: as it must be")
-            except Exception:
-                wrong += 1
-                traceback.print_exc()
-    return 1 if wrong else 0
-
-
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1])))
+    play("callback", (talks, mistakes, stops, side_by_side))

@@ -4,13 +4,11 @@ socket. What it sees is compared with golden/chats*.txt; BLESS=1 writes them. Ex
 
 import asyncio
 import json
-import sys
-import traceback
 from contextlib import asynccontextmanager
 
 from websockets.asyncio.client import connect
 
-from page import PATIENCE, ask, client, kinds
+from page import PATIENCE, ask, kinds, play
 from transcript import Transcript, check, dump, joined
 
 BASE, SLOW, SLOWER = "/desk", "/desk-slow", "/desk-slower"
@@ -429,18 +427,5 @@ async def side_by_side(http):
     check({frame["chat_id"] for frame in frames[:first_end]} == set(chats), "at the same time")
 
 
-async def main(address: str) -> int:
-    wrong = 0
-    async with client(address) as http:
-        for scenario in (chats, talks, mistakes, ends_early, interrupts, hasty, late, side_by_side):
-            try:
-                await scenario(http)
-                print(f"chats {scenario.__name__}: as it must be")
-            except Exception:
-                wrong += 1
-                traceback.print_exc()
-    return 1 if wrong else 0
-
-
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1])))
+    play("chats", (chats, talks, mistakes, ends_early, interrupts, hasty, late, side_by_side))

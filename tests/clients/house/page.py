@@ -1,6 +1,9 @@
 """A page, or a client library, of a house backend: plain requests and SSE read line by line, as they do it."""
 
+import asyncio
 import json
+import sys
+import traceback
 
 import httpx
 
@@ -63,3 +66,21 @@ async def told(http: httpx.AsyncClient, seen: Transcript, path: str, body: dict)
 
 def kinds(frames: list) -> list:
     return [frame["type"] for frame in frames if isinstance(frame, dict)]
+
+
+def play(page: str, scenarios: tuple) -> None:
+    """Plays all scenarios against the gateway that the command line names. Exit status 1 if anything is wrong."""
+
+    async def all_of_them() -> int:
+        wrong = 0
+        async with client(sys.argv[1]) as http:
+            for scenario in scenarios:
+                try:
+                    await scenario(http)
+                    print(f"{page} {scenario.__name__}: as it must be")
+                except Exception:
+                    wrong += 1
+                    traceback.print_exc()
+        return 1 if wrong else 0
+
+    sys.exit(asyncio.run(all_of_them()))
