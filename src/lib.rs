@@ -1,5 +1,6 @@
 //! The Chatwire gateway: configuration, server, turns and upstream calls around `chatwire-protocols`.
 
+pub mod access;
 pub mod cli;
 mod clock;
 pub mod config;
@@ -7,6 +8,7 @@ pub mod dialect;
 pub mod frontends;
 pub mod golden;
 pub mod layers;
+pub mod limits;
 mod line;
 pub mod sandbox;
 pub mod secret;

@@ -19,6 +19,7 @@ use crate::tools::mcp::{Offer, ServerPlan};
 use crate::tools::{Arguments, Permission, Summaries, Tool, WidgetTemplate, Writer};
 use crate::turn::{Busy, Leaving};
 use crate::uploads::media::Types;
+use crate::upstream::StandIn;
 
 /// What a gateway serves and how.
 #[derive(Clone)]
@@ -370,6 +371,8 @@ pub enum Source {
         /// The pause between pieces, if not the recording's own.
         pace: Option<Duration>,
     },
+    /// From code in the place of a provider: for simulations and tests. No file can say so.
+    StandIn(Arc<dyn StandIn>),
 }
 
 /// A provider's deadlines.

@@ -15,7 +15,8 @@ use hyper::body::Incoming;
 
 use super::body::Body;
 use super::gateway::Gateway;
-use super::{cors, owner, refuse};
+use super::{cors, refuse};
+use crate::access;
 use crate::config::plan;
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -131,7 +132,7 @@ impl Page<'_> {
     }
 
     fn owner(&self) -> Result<Owner, Refused> {
-        owner::of(self.gateway.plan.owner.as_deref(), &self.head.headers).map_err(Refused::Caller)
+        access::identify(&self.gateway.plan, self.head).map(|caller| caller.owner).map_err(Refused::Caller)
     }
 
     fn taken(&self, attachment: Attachment) -> Response<Body> {

@@ -18,6 +18,7 @@ use super::gateway::Gateway;
 use super::io::Patient;
 use super::socket::Handover;
 use super::stop::{Phase, Stop};
+use crate::access::Peer;
 use crate::config::plan::Server;
 
 /// The smallest head limit that the HTTP library takes.
@@ -32,6 +33,7 @@ const PING: Duration = Duration::from_secs(20);
 pub async fn serve(stream: TcpStream, gateway: Arc<Gateway>, stop: Stop) {
     // Refused only for sockets that are already gone.
     let _ = stream.set_nodelay(true);
+    let peer = stream.peer_addr().ok().map(|address| Peer(address.ip().to_canonical()));
     let heard = Arc::new(AtomicBool::new(false));
     let builder = builder(&gateway.plan.server);
     let first_request = tokio::time::sleep(gateway.plan.server.head_timeout);
@@ -39,8 +41,11 @@ pub async fn serve(stream: TcpStream, gateway: Arc<Gateway>, stop: Stop) {
     let handover = Arc::new(Handover::default());
     let service = {
         let (heard, handover) = (Arc::clone(&heard), Arc::clone(&handover));
-        service_fn(move |request: Request<Incoming>| {
+        service_fn(move |mut request: Request<Incoming>| {
             heard.store(true, Ordering::Relaxed);
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
             let (gateway, handover) = (Arc::clone(&gateway), Arc::clone(&handover));
             async move { Ok::<_, Infallible>(exchange::answer(gateway, request, &handover).await) }
         })

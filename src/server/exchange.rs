@@ -13,7 +13,8 @@ use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
 use super::socket::Handover;
-use super::{attachments, cors, facts, health, inspect, kept, open, owner, refuse, request, socket};
+use super::{attachments, cors, facts, health, inspect, kept, open, refuse, request, socket};
+use crate::access;
 use crate::config::plan::{Model, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -129,8 +130,7 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
         return Err(CallerError::new(405, "method_not_allowed", "use POST"));
     }
     request::check_media(&head.headers)?;
-    let header = gateway.plan.owner.as_deref();
-    let owner = if route.needs_owner() { Some(owner::of(header, &head.headers)?) } else { None };
+    let owner = if route.needs_owner() { Some(access::identify(&gateway.plan, head)?.owner) } else { None };
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let query = head.uri.query().unwrap_or_default();

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::body::Body;
 use super::gateway::Gateway;
-use super::{cors, owner, refuse};
+use super::{cors, refuse};
+use crate::access;
 use crate::config::plan::FactsMount;
 use crate::frontends::facts::{Operation, answer};
 use crate::store::StoreError;
@@ -45,8 +46,8 @@ pub async fn reply(
         // There is no body, and so no preflight.
         return refused(record, error.status, error.code, &error.message);
     }
-    let owner = match owner::of(gateway.plan.owner.as_deref(), &head.headers) {
-        Ok(owner) => owner,
+    let owner = match access::identify(&gateway.plan, head) {
+        Ok(caller) => caller.owner,
         Err(error) => return refused(record, error.status, error.code, &error.message),
     };
     match answer(&*gateway.store, &owner, operation).await {

@@ -15,7 +15,8 @@ use super::exchange::refused;
 use super::gateway::Gateway;
 use super::open::{self, Pace};
 use super::source::Source;
-use super::{cors, owner, refuse, request};
+use super::{cors, refuse, request};
+use crate::access;
 use crate::config::plan::{Memory, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -40,7 +41,7 @@ pub async fn read(
         // It needs no preflight: without this, any page that the user visits could stop their turns.
         cors::check(&route.cors, head)?;
     }
-    let owner = owner::of(gateway.plan.owner.as_deref(), &head.headers)?;
+    let owner = access::identify(&gateway.plan, head)?.owner;
     let server = &gateway.plan.server;
     let body = match sends {
         true => request::read_body(head, body, server.max_body, server.body_timeout).await?,

@@ -14,7 +14,6 @@ mod io;
 mod kept;
 mod listen;
 mod open;
-mod owner;
 mod pump;
 mod refuse;
 mod request;

@@ -1,6 +1,5 @@
 //! One model call: the targets in their order until one answers, and its answer as events.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -12,15 +11,13 @@ use chatwire_protocols::history::warning_events;
 use chatwire_protocols::protocol::{DecodeContext, Decoder, Progress, Target, UpstreamRequest};
 use tokio::time::Instant;
 
-use super::answer::AnswerBody;
+use super::answer::{AnswerBody, Opening};
 use super::send::{self, Via};
 use super::{Alarm, Upstreams, failure};
 use crate::config::plan::{Model, ModelTarget, Source};
 
 /// How long a provider may take to close an answer that is complete.
 const FINISHING: Duration = Duration::from_secs(2);
-
-type Opening = Pin<Box<dyn Future<Output = Result<AnswerBody, Box<Failure>>> + Send>>;
 
 /// A running model call. Dropping it closes the provider's stream.
 pub struct Call {
@@ -157,6 +154,7 @@ impl Call {
                 let played = recordings.play(provider, &target.model, chat, *pace);
                 Box::pin(std::future::ready(played))
             }
+            Source::StandIn(stand_in) => stand_in.answer(request),
         });
         Ok(())
     }
@@ -167,13 +165,13 @@ impl Call {
     }
 
     /// The body is over: by its own end, or by a cut of the connection.
-    fn over(&mut self, error: Option<&reqwest::Error>, out: &mut Vec<Event>) {
+    fn over(&mut self, error: Option<&str>, out: &mut Vec<Event>) {
         if let State::Reading { decoder, .. } = &mut self.state {
             decoder.finish(&mut self.fresh);
         }
         if let (Some(error), Some(Event::Failed(failure))) = (error, self.fresh.last_mut()) {
             failure.message.push_str(": ");
-            failure.message.push_str(&failure::describe(error));
+            failure.message.push_str(error);
         }
         self.state = State::Done;
         self.pass(out);
@@ -253,7 +251,7 @@ impl Call {
 fn build(chat: &ChatRequest, target: &ModelTarget) -> Result<UpstreamRequest, CallerError> {
     let base_url = match &target.provider.source {
         Source::Http(base_url) | Source::Brought(base_url, _) => base_url,
-        Source::Replay { .. } => "http://replay.invalid",
+        Source::Replay { .. } | Source::StandIn(_) => "http://replay.invalid",
     };
     let extra = Some(&target.extra).filter(|extra| !extra.is_empty());
     target.provider.upstream.request(chat, &Target { base_url, model: &target.model, extra })

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use alarm::Alarm;
+pub use answer::{AnswerBody, Opening, Pieces, StandIn};
 pub use call::Call;
 pub use send::{KEPT, client};
 pub use transcribe::{MOST_AUDIO, Unheard};
@@ -43,7 +44,7 @@ impl Upstreams {
         for provider in targets.chain(spoken) {
             match &provider.source {
                 // No plan has a provider that a request brings.
-                Source::Brought(..) => {}
+                Source::Brought(..) | Source::StandIn(_) => {}
                 Source::Http(_) => upstreams.add_clients(provider.timeouts.connect)?,
                 Source::Replay { folder, .. } => upstreams.add_recordings(folder.as_ref())?,
             }

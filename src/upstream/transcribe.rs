@@ -78,7 +78,7 @@ impl Upstreams {
             let mut body = send::send(Via::Clients(clients), Arc::clone(provider), request).await?;
             let mut read = Vec::new();
             while let Some(bytes) = std::future::poll_fn(|cx| body.poll_read(cx)).await {
-                let bytes = bytes.map_err(|error| Failure::boxed(FailureKind::Cut, failure::describe(&error)))?;
+                let bytes = bytes.map_err(|error| Failure::boxed(FailureKind::Cut, error))?;
                 if read.len() + bytes.len() > MOST_TEXT {
                     return Err(Failure::boxed(FailureKind::Malformed, "the transcription is too long"));
                 }

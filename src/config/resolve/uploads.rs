@@ -82,7 +82,7 @@ impl Resolver<'_> {
         let (provider, model) = self.target(target, providers)?;
         let url = match &provider.source {
             Source::Http(base_url) | Source::Brought(base_url, _) => provider.upstream.transcription(base_url),
-            Source::Replay { .. } => Some(String::new()),
+            Source::Replay { .. } | Source::StandIn(_) => Some(String::new()),
         };
         if url.is_none() {
             let title = format!("protocol `{}` has no transcription", provider.protocol.name);

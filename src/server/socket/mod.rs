@@ -25,7 +25,7 @@ use hyper::upgrade::OnUpgrade;
 use super::body::Body;
 use super::exchange::refused;
 use super::gateway::Gateway;
-use super::owner;
+use crate::access;
 use crate::config::plan::Route;
 use crate::telemetry::Record;
 
@@ -106,7 +106,7 @@ fn open(
 ) -> Result<(Response<Body>, link::Link, OnUpgrade), Refused> {
     let response = handshake::check(head)?;
     handshake::check_origin(&route.cors, &head.headers)?;
-    let owner = owner::of(gateway.plan.owner.as_deref(), &head.headers)?;
+    let owner = access::identify(&gateway.plan, head)?.owner;
     if gateway.stop.has_begun() {
         return Err(Refused::Stopping);
     }
