@@ -41,6 +41,11 @@ impl Gateway {
         Self { child, own: None, address }
     }
 
+    /// Its process id.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it as `kill -9` does.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
