@@ -64,3 +64,45 @@ fn hash(bytes: &[u8]) -> u64 {
     bytes.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_too_large_or_other_is_seen() {
+        let folder = std::env::temp_dir().join(format!("chatwire-files-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("file");
+        fs::write(&path, "one").unwrap();
+        let mut files = Files::default();
+        assert_eq!(files.read(&path, 3).unwrap(), b"one");
+        assert!(files.read(&folder.join("other"), 3).is_err());
+        assert_eq!(files.now(), files);
+        let seen = |files: &Files| files.now().changed_since(files).map(Path::to_owned).collect::<Vec<_>>();
+        fs::write(&path, "two").unwrap();
+        assert_eq!(seen(&files), [path.as_path()]);
+        fs::write(&path, "four").unwrap();
+        assert_eq!(files.read(&path, 3).unwrap_err(), "it has 4 bytes, and 3 are the limit");
+        assert!(seen(&files).is_empty());
+        fs::remove_file(&path).unwrap();
+        assert_eq!(seen(&files), [path.as_path()]);
+        File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
+        assert!(files.read(&path, LARGEST).is_err());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_read_once_and_counts_as_unchanged() {
+        use std::io::Write as _;
+        use std::os::fd::AsRawFd as _;
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"text").unwrap();
+        drop(writer);
+        let mut files = Files::default();
+        let path = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
+        assert_eq!(files.read(&path, 10).unwrap(), b"text");
+        assert_eq!(files.now(), files);
+    }
+}

@@ -39,7 +39,8 @@ impl Current {
         }
     }
 
-    async fn changed(&mut self) {
+    /// Waits until another one is in force.
+    pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
             // Nobody is left who could put another in force.
             std::future::pending::<()>().await;

@@ -63,7 +63,7 @@ async fn open(plan: Plan, origin: Option<Origin>) -> io::Result<Listening> {
 /// Signals cannot be listened for.
 pub async fn run(listening: Listening) -> io::Result<()> {
     let signals = tokio::spawn(signals(listening.stopper())?);
-    let hangups = tokio::spawn(reload::on_hangup(listening.reloader())?);
+    let hangups = tokio::spawn(reload::on_hangup(listening.reloader(), listening.stopper())?);
     listening.serve().await;
     signals.abort();
     hangups.abort();

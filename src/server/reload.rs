@@ -8,7 +8,7 @@
 //! ```
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio::task::spawn_blocking;
 
 use super::current::Switch;
 use super::fixed;
+use super::stop::Stopper;
 use crate::config::{Change, Fate, Files, Part, Reading, Report, Seen};
 
 /// How often the files are looked at. What has changed is read when it is the same at two looks, so that a file that is
@@ -145,21 +146,26 @@ impl Reloader {
     }
 }
 
-/// Reloads on each SIGHUP.
+/// Reloads on each SIGHUP; stops on that of a terminal that is closed.
 #[cfg(unix)]
-pub fn on_hangup(reloader: Reloader) -> io::Result<impl Future<Output = ()> + Send> {
+pub fn on_hangup(reloader: Reloader, stopper: Stopper) -> io::Result<impl Future<Output = ()> + Send> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangup = signal(SignalKind::hangup())?;
+    let in_terminal = io::stdin().is_terminal();
     Ok(async move {
         while hangup.recv().await.is_some() {
-            reloader.reload().await;
+            if in_terminal && !io::stdin().is_terminal() {
+                stopper.stop();
+            } else {
+                reloader.reload().await;
+            }
         }
     })
 }
 
 /// There is no such signal here.
 #[cfg(not(unix))]
-pub fn on_hangup(_: Reloader) -> io::Result<impl Future<Output = ()> + Send> {
+pub fn on_hangup(_: Reloader, _: Stopper) -> io::Result<impl Future<Output = ()> + Send> {
     Ok(std::future::ready(()))
 }
 
@@ -178,11 +184,11 @@ fn changes(before: &Seen, now: &Seen) -> Vec<Change> {
 fn log(outcome: &Outcome) {
     match outcome {
         Outcome::InForce { changes, restart } => {
-            for Change { part, fate } in changes.iter().take(LINES) {
-                tracing::info!(part = %part, "{fate}");
+            for change in changes.iter().take(LINES) {
+                tracing::info!("configuration: {change}");
             }
             for key in restart {
-                tracing::warn!(key, "needs a restart: it stays as it was");
+                tracing::warn!("configuration: `{key}` needs a restart, and stays as it was");
             }
             tracing::info!(changes = changes.len(), restart = restart.len(), "the configuration was read again");
         }
@@ -194,5 +200,161 @@ fn log(outcome: &Outcome) {
         }
         Outcome::Unusable(why) => tracing::error!(why, "the configuration stays as it was: the file cannot be used"),
         Outcome::Never => tracing::warn!("the configuration is not read again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::config;
+    use crate::server::Stop;
+    use crate::server::current::{self, Current};
+    use crate::server::gateway::Gateway;
+
+    /// A configuration in a folder that goes with the test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str, text: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("chatwire-watch-{}-{name}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            let folder = Self(path);
+            folder.write(text);
+            folder
+        }
+
+        fn write(&self, text: &str) {
+            std::fs::write(self.0.join("gateway.toml"), text).unwrap();
+        }
+
+        fn gateway(&self) -> (Reloader, Current) {
+            let path = self.0.join("gateway.toml");
+            let Reading { plan, seen } = config::read(&path);
+            let plan = plan.unwrap_or_else(|report| panic!("{report}"));
+            let (switch, current) = current::new(Gateway::new(plan, Stop::never()).unwrap());
+            let origin = Origin { seen, read: Box::new(move || config::read(&path)) };
+            (Reloader::new(switch, Some(origin)), current)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// The largest body, which tells one configuration from another.
+    fn body(current: &Current) -> usize {
+        current.get().plan.server.max_body
+    }
+
+    fn text(body: usize) -> String {
+        format!("[server]\nmax_body = {body}\n")
+    }
+
+    /// Lets the files be looked at so many times more.
+    async fn looks(number: u32) {
+        tokio::time::sleep(LOOK * number).await;
+    }
+
+    /// Watches for as long as this takes.
+    async fn watching(reloader: &Reloader, doing: impl Future<Output = ()>) {
+        tokio::select! {
+            never = reloader.watch() => match never {},
+            () = doing => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_stays_is_in_force_after_the_second_look_at_it() {
+        let folder = Folder::new("stays", &text(1));
+        let (reloader, mut current) = folder.gateway();
+        watching(&reloader, async {
+            looks(3).await;
+            let begun = Instant::now();
+            folder.write(&text(2));
+            current.changed().await;
+            assert!(begun.elapsed() <= 3 * LOOK, "{:?}", begun.elapsed());
+            assert_eq!(body(&current), 2);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_being_written_is_not_read() {
+        let folder = Folder::new("written", &text(1));
+        let (reloader, current) = folder.gateway();
+        watching(&reloader, async {
+            tokio::time::sleep(LOOK / 2).await;
+            for written in 2..8 {
+                folder.write(&text(written));
+                looks(1).await;
+                assert_eq!(body(&current), 1);
+            }
+            looks(2).await;
+            assert_eq!(body(&current), 7);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mistake_is_reported_once_and_its_repair_is_seen() {
+        let folder = Folder::new("mistake", &text(1));
+        let (reloader, current) = folder.gateway();
+        watching(&reloader, async {
+            folder.write("[server");
+            looks(3).await;
+            let files = reloader.0.last.lock().await.files.clone();
+            assert_eq!(files, files.now(), "it is known");
+            std::fs::remove_file(folder.0.join("gateway.toml")).unwrap();
+            looks(3).await;
+            assert_eq!(body(&current), 1);
+            folder.write(&text(2));
+            looks(3).await;
+            assert_eq!(body(&current), 2);
+        })
+        .await;
+    }
+
+    #[cfg(unix)]
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_swapped_for_another_by_a_link_is_seen() {
+        let folder = Folder::new("link", "");
+        let at = |name: &str| folder.0.join(name);
+        let link = |to: &str| {
+            std::fs::write(at(to), text(to.len())).unwrap();
+            let _ = std::fs::remove_file(at("next"));
+            std::os::unix::fs::symlink(at(to), at("next")).unwrap();
+            std::fs::rename(at("next"), at("gateway.toml")).unwrap();
+        };
+        link("a");
+        let (reloader, current) = folder.gateway();
+        watching(&reloader, async {
+            link("bb");
+            looks(3).await;
+            assert_eq!(body(&current), 2);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_looked_at_where_the_configuration_says_so() {
+        let folder = Folder::new("off", &text(1));
+        let (reloader, current) = folder.gateway();
+        watching(&reloader, async {
+            folder.write(&format!("{}watch = false", text(2)));
+            looks(3).await;
+            assert_eq!(body(&current), 2);
+            folder.write(&text(3));
+            looks(5).await;
+            assert_eq!(body(&current), 2);
+            assert!(matches!(reloader.reload().await, Outcome::InForce { .. }));
+            assert_eq!(body(&current), 3);
+        })
+        .await;
     }
 }
