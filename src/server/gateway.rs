@@ -240,6 +240,22 @@ mod tests {
         assert!(is_there(&gateway, &owner, "young").await);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_again_does_not_put_the_sweep_off() {
+        let gateway = gateway();
+        let mut swept = Swept::new();
+        let mut wait = async |routes: &[Arc<Route>]| {
+            let sweeping = gateway.threads.sweep_always(routes, &mut swept);
+            assert!(tokio::time::timeout(Duration::from_millis(400), sweeping).await.is_err());
+            swept.clone()
+        };
+        let (all, one) = (gateway.plan.routes.as_slice(), &gateway.plan.routes[1..]);
+        let first = wait(all).await;
+        assert_eq!(first.keys().collect::<Vec<_>>(), ["/", "/b"]);
+        assert_eq!(wait(all).await, first);
+        assert_eq!(wait(one).await.keys().collect::<Vec<_>>(), ["/b"], "one that is gone is forgotten");
+    }
+
     #[test]
     fn a_route_at_the_root_is_above_all_others() {
         let gateway = gateway();

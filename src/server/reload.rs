@@ -284,6 +284,19 @@ mod tests {
         .await;
     }
 
+    #[tokio::test]
+    async fn what_nothing_uses_any_more_is_gone() {
+        let folder = Folder::new("gone", &text(1));
+        let (reloader, current) = folder.gateway();
+        let (used, unused) = (current.get(), Arc::downgrade(&current.get()));
+        folder.write(&text(2));
+        assert!(matches!(reloader.reload().await, Outcome::InForce { .. }));
+        assert_eq!((used.plan.server.max_body, body(&current)), (1, 2));
+        assert!(unused.upgrade().is_some());
+        drop(used);
+        assert!(unused.upgrade().is_none());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_file_that_is_being_written_is_not_read() {
         let folder = Folder::new("written", &text(1));

@@ -16,7 +16,7 @@ use crate::store::Owner;
 /// Most sessions that are looked at together.
 const STRIDE: u32 = 200;
 
-/// When the sessions of each route were looked at last, or could first have been, by the routes' paths.
+/// When the sessions of each route were looked at last, or the waiting for that began, by the routes' paths.
 pub type Swept = BTreeMap<String, Instant>;
 
 impl Threads {
@@ -25,9 +25,12 @@ impl Threads {
     pub async fn sweep_always(&self, routes: &[Arc<Route>], swept: &mut Swept) -> Infallible {
         let begun = Instant::now();
         swept.retain(|path, _| routes.iter().any(|route| route.path == *path));
+        for route in routes {
+            swept.entry(route.path.clone()).or_insert(begun);
+        }
         loop {
             let due = |route: &Arc<Route>| {
-                let last = swept.get(&route.path).copied().unwrap_or(begun);
+                let last = *swept.get(&route.path)?;
                 let at = last.checked_add(route.frontend.sessions()?.every);
                 Some((at.unwrap_or(last + Duration::from_secs(86400)), Arc::clone(route)))
             };
