@@ -7,6 +7,7 @@ use chatwire::config::{self, Reading};
 use chatwire::server::{Origin, Outcome, Reloader, bind_reloading};
 use serde_json::{Value, json};
 
+use crate::socket::{Socket, chat};
 use crate::support::fake::{Asked, Fake};
 use crate::support::page::{Answer, Page};
 use crate::support::{Gateway, LONG};
@@ -222,4 +223,36 @@ async fn a_gateway_that_stops_or_has_no_file_is_not_reloaded() {
     tokio::time::timeout(LONG, &mut running.gateway.task).await.expect("it ends").unwrap();
     let listening = crate::support::Setup::new(&[]).bind().await;
     assert!(matches!(listening.reloader().reload().await, Outcome::Never));
+}
+
+#[tokio::test]
+async fn an_open_socket_goes_on_with_its_plan_and_the_next_one_has_the_new_one() {
+    let (a, b) = (Fake::start().await, Fake::start().await);
+    let chats = "[[routes]]\npath = \"/\"\nprotocol = \"agent-ws\"\nmodel = \"m\"\n";
+    let running = Running::start(&config((&a, &b), "a", chats, LISTEN)).await;
+    let addr = running.gateway.addr;
+    let (first, second) = (chat(addr).await, chat(addr).await);
+    let mut old = Socket::open(addr).await;
+    old.subscribe(&first).await;
+    old.expect("history").await;
+    old.say(&first, "hi").await;
+    let mut asked = a.asked().await;
+    begin(&mut asked, "one").await;
+    let (changes, _) = running.changes(&config((&a, &b), "b", chats, LISTEN)).await;
+    assert_eq!(changes, ["model `m` changed: targets"]);
+    end(&mut asked, "two").await;
+    assert_eq!(old.until(&["result"]).await.last().unwrap()["success"], true);
+    old.say(&first, "again").await;
+    let mut asked = asked.again().await;
+    begin(&mut asked, "three").await;
+    end(&mut asked, "four").await;
+    assert_eq!(old.until(&["result"]).await.last().unwrap()["success"], true);
+    let mut new = Socket::open(addr).await;
+    new.subscribe(&second).await;
+    new.expect("history").await;
+    new.say(&second, "hi").await;
+    let mut asked = b.asked().await;
+    begin(&mut asked, "five").await;
+    end(&mut asked, "six").await;
+    assert_eq!(new.until(&["result"]).await.last().unwrap()["success"], true);
 }
