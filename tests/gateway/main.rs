@@ -22,6 +22,7 @@ mod memory;
 mod models;
 mod own_provider;
 mod refusals;
+mod reload;
 mod replay;
 mod shutdown;
 mod socket;
