@@ -261,9 +261,9 @@ async fn mistakes_are_told_and_leave_the_socket_open() {
         (json!({"type": "chat", "chat_id": id}), "text or an image", true),
         (json!({"type": "chat", "chat_id": id, "content": "  "}), "text or an image", true),
         (json!({"type": "chat", "chat_id": id, "content": {}}), "content", true),
-        (json!({"type": "chat", "chat_id": "../etc/passwd", "content": "x"}), "no such thread", true),
-        (json!({"type": "subscribe", "chat_id": "unknown"}), "no such thread", true),
-        (json!({"type": "clear_history", "chat_id": "unknown"}), "no such thread", true),
+        (json!({"type": "chat", "chat_id": "../etc/passwd", "content": "x"}), "no such chat", true),
+        (json!({"type": "subscribe", "chat_id": "unknown"}), "no such chat", true),
+        (json!({"type": "clear_history", "chat_id": "unknown"}), "no such chat", true),
     ] {
         socket.send(&message).await;
         let error = socket.expect("error").await;
