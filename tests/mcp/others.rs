@@ -336,9 +336,17 @@ async fn the_node_server_over_stdio_with_progress_images_and_a_kill_in_mid_call(
         let last = told.as_array().unwrap().last().unwrap().to_string();
         assert!(last.contains("image_url") && last.contains("data:image/png;base64,"), "{}: {last}", dialect.name);
     }
+    // Pages see it too, where their dialect has a place.
+    for (name, place) in [
+        ("ui-stream", "{\"type\":\"file\",\"url\":\"data:image/png;base64,"),
+        ("ui-kept", "{\"type\":\"file\",\"url\":\"data:image/png;base64,"),
+        ("agent", "\"screenshot_base64\":\"iVBOR"),
+        ("chatkit", "\"url\":\"data:image/png;base64,"),
+    ] {
+        let (_, shown) = gateway.turn(dialect(name), "get-tiny-image", &json!({})).await;
+        assert!(shown.contains(place), "{name}: {shown}");
+    }
     let ui = dialect("ui-stream");
-    let (_, shown) = gateway.turn(ui, "get-tiny-image", &json!({})).await;
-    assert!(shown.contains("{\"type\":\"file\",\"url\":\"data:image/png;base64,"), "the page sees it too: {shown}");
     let (told, _) = gateway.turn(ui, "get-structured-content", &json!({"location": "Chicago"})).await;
     assert!(result(&told).contains("temperature"), "{told}");
     let (told, _) = gateway.turn(ui, "get-sum", &json!({"a": "two"})).await;
