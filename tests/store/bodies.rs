@@ -22,6 +22,7 @@ pub fn all() -> Vec<Item> {
             whole: false,
         }),
         Body::File(MadeFile { file: file(), call: None }),
+        Body::File(MadeFile { file: file(), call: Some("c1".into()) }),
         Body::Workflow(Workflow {
             tasks: vec![
                 Task::Thought { text: String::new(), summary: true, marks: marks() },

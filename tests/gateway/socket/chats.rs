@@ -290,3 +290,21 @@ async fn a_message_whose_page_has_gone_is_answered_all_the_same() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_text_with_a_nul_is_told_kept_and_found() {
+    let (fake, gateway) = start().await;
+    let id = chat(gateway.addr).await;
+    let mut socket = Socket::open(gateway.addr).await;
+    let text = "before\u{0}behind";
+    socket.say(&id, text).await;
+    assert_eq!(socket.expect("user_message").await["content"], text);
+    let asked = fake.asked().await;
+    assert!(asked.body["messages"].to_string().contains("before\\u0000behind"), "{}", asked.body);
+    asked.answer("text ok\nfinish stop\n").await;
+    socket.until(&["result"]).await;
+    let (_, kept) = rest(gateway.addr, "GET", &format!("/api/chats/{id}/messages"), None).await;
+    assert_eq!(kept[0]["content"], text);
+    let (_, found) = rest(gateway.addr, "GET", "/api/chats/search?q=behind", None).await;
+    assert_eq!(found[0]["id"], json!(id), "{found}");
+}

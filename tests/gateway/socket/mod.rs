@@ -1,5 +1,6 @@
 //! Chats over a WebSocket.
 
+mod abuse;
 mod beginning;
 mod chats;
 mod cleared;
