@@ -489,7 +489,7 @@ fn a_picture_of_a_tool_is_an_item_that_the_model_reads_in_the_result_alone() {
         source: crate::event::FileSource::Base64("AA==".into()),
         name: None,
     };
-    let result = ToolResult { files: vec![picture.clone()], ..ToolResult::ok("c".into(), json!("a chart")) };
+    let result = ToolResult { files: vec![picture.clone()], ..ToolResult::ok(Text::from("c"), json!("a chart")) };
     let events = Turn::default()
         .step()
         .call("c", "chart", Runs::Gateway, &["{}"])
