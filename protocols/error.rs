@@ -238,6 +238,15 @@ impl Refusal<'_> {
         }
     }
 
+    /// The same for pages that call a thread something else.
+    pub fn safe_text_of(&self, thread: &str) -> String {
+        let text = self.safe_text();
+        match self.code() {
+            "unknown_thread" | "thread_locked" | "thread_closed" | "busy" => text.replacen("thread", thread, 1),
+            _ => text,
+        }
+    }
+
     /// The place of the caller's mistake, if it has one.
     pub fn path(&self) -> Option<&str> {
         match self {

@@ -79,6 +79,9 @@ pub enum Event {
     ToolResult(Box<ToolResult>),
     /// Data beside the answer, named by the application.
     Data(Box<Data>),
+    /// What a model call beside the turn's own has cost: one for a tool's text, or for the summary of a result. Comes
+    /// from the turn, never from a decoder.
+    Spent(Box<Spent>),
     /// What this protocol or dialect has no place for: it is left out, and said so.
     Warning(Box<Warning>),
     /// What time it is, for whoever keeps what follows or shows when it was. Comes from a turn that is kept, never from
@@ -131,12 +134,21 @@ pub struct StepEnd {
     pub model: Option<Text>,
 }
 
+/// What a model call beside the turn's own has cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Spent {
+    /// The model, by its name in the gateway.
+    pub model: Text,
+    /// What it cost. Nothing is known of a call that was broken off.
+    pub usage: Usage,
+}
+
 /// How a turn ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TurnEnd {
     /// Why the last model call stopped.
     pub finish: Finish,
-    /// The sum over all model calls of the turn.
+    /// The sum over all model calls of the turn, those beside it too.
     pub usage: Usage,
 }
 

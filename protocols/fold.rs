@@ -162,6 +162,7 @@ impl Answer {
             | Event::ToolProgress(_)
             | Event::ToolAwait(_)
             | Event::Data(_)
+            | Event::Spent(_)
             | Event::Warning(_)
             | Event::Now { .. } => {}
         }

@@ -5,7 +5,7 @@
 //! step     = StepStart (block | tool | beside)* StepEnd
 //! block    = BlockStart (BlockDelta | BlockMark)* BlockEnd        blocks may interleave; ids only grow
 //! tool     = ToolStart | ToolDelta | ToolProgress | ToolAwait | ToolResult     behind their call's BlockEnd
-//! beside   = Data | Warning | Now                                 anywhere before the end
+//! beside   = Data | Warning | Now | Spent                                 anywhere before the end
 //! ```
 //!
 //! Results of gateway-run tools stand inside the step that called them or between steps. A call has one final
@@ -159,7 +159,9 @@ impl Order {
                 self.ended = true;
                 Verdict::Pass
             }
-            Event::TurnStart { .. } | Event::Data(_) | Event::Warning(_) | Event::Now { .. } => Verdict::Pass,
+            Event::TurnStart { .. } | Event::Data(_) | Event::Spent(_) | Event::Warning(_) | Event::Now { .. } => {
+                Verdict::Pass
+            }
         }
     }
 

@@ -191,6 +191,7 @@ pub(crate) fn gateway_tool() -> Vec<Event> {
         .event(says(Event::ToolProgress, "call_1", "asking"))
         .event(says(Event::ToolDelta, "call_1", "7 "))
         .event(says(Event::ToolDelta, "call_1", "°C"))
+        .event(Event::Spent(Box::default()))
         .result("call_1", json!({"tempC": 7, "sky": "fog"}))
         .step()
         .text(&["It is 7", " °C."])

@@ -46,6 +46,9 @@ pub trait Socket: Send {
         Some(encoder)
     }
 
+    /// Somebody has emptied the thread that is followed under `key`: what of it has been told is gone.
+    fn cleared(&mut self, _key: &Text, _out: &mut Vec<u8>) {}
+
     /// What came of an operation.
     fn answer(&mut self, key: &Text, answer: &Answer, out: &mut Vec<u8>);
 

@@ -219,7 +219,7 @@ fn bodies() -> Vec<Body> {
         Body::User(message),
         Body::User(UserMessage::default()),
         Body::Assistant(text),
-        Body::File(MadeFile { file: png }),
+        Body::File(MadeFile { file: png, call: None }),
         Body::Workflow(Workflow { tasks: vec![thought], duration: 1500 }),
         Body::PageCall(run(PageRunState::Pending, None)),
         Body::PageCall(run(PageRunState::Completed, Some(json!({"city": null})))),

@@ -7,7 +7,7 @@ use super::frame::Frame;
 use super::tally::Tally;
 use crate::calls::{EndedCall, OpenBlocks, UNUSABLE};
 use crate::error::FailureKind;
-use crate::event::{BlockId, BlockKind, CancelledBy, Event, Text, ToolOutcome};
+use crate::event::{BlockId, BlockKind, CancelledBy, Event, FileSource, Text, ToolOutcome, ToolResult};
 use crate::items::{Body, note_of};
 use crate::protocol::{Encoder, ReplyContext};
 use crate::wire::time;
@@ -97,7 +97,7 @@ impl Encoder for Encode {
             Event::BlockEnd { block, whole } => self.end_block(*block, *whole, out),
             Event::ToolResult(result) if result.last => {
                 let failed = result.outcome != ToolOutcome::Ok;
-                self.result(&result.call, || result.text(), failed, out);
+                self.result(&result.call, || result.text(), failed, screenshot(result), out);
             }
             Event::StepEnd(_) => self.flush(out),
             Event::TurnEnd(_) => {
@@ -207,11 +207,18 @@ impl Encode {
             .stamped(&self.stamp);
         self.calls.push((id.clone(), tool.into(), false));
         if ended.is_lost() {
-            self.result(id, || UNUSABLE.to_owned(), true, out);
+            self.result(id, || UNUSABLE.to_owned(), true, None, out);
         }
     }
 
-    fn result(&mut self, call: &Text, text: impl FnOnce() -> String, failed: bool, out: &mut BytesMut) {
+    fn result(
+        &mut self,
+        call: &Text,
+        text: impl FnOnce() -> String,
+        failed: bool,
+        screenshot: Option<&str>,
+        out: &mut BytesMut,
+    ) {
         let known = self.calls.iter_mut().find(|(known, ..)| known == call);
         let tool = match known {
             Some((.., true)) => return,
@@ -221,13 +228,16 @@ impl Encode {
             }
             None => "",
         };
-        Frame::new(out, "tool_result")
+        let frame = Frame::new(out, "tool_result")
             .text("tool", tool)
             .text("result", &text())
             .text("tool_call_id", call)
-            .flag("is_error", failed)
-            .raw("screenshot_base64", "null")
-            .stamped(&self.stamp);
+            .flag("is_error", failed);
+        let frame = match screenshot {
+            Some(bytes) => frame.text("screenshot_base64", bytes),
+            None => frame.raw("screenshot_base64", "null"),
+        };
+        frame.stamped(&self.stamp);
     }
 
     /// Sends what is whole now, where pages get texts whole.
@@ -255,6 +265,14 @@ impl Encode {
 
 fn done(out: &mut BytesMut) {
     out.put_slice(b": done\n\n");
+}
+
+/// The first picture of a result: there is a place for one.
+fn screenshot(result: &ToolResult) -> Option<&str> {
+    result.files.iter().find_map(|file| match &file.source {
+        FileSource::Base64(bytes) if file.media_type.starts_with("image/") => Some(&**bytes),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

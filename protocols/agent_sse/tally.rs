@@ -41,6 +41,7 @@ impl Tally {
             Event::BlockDelta { block, text } if self.texts.contains(block) => self.step.push_str(text),
             Event::BlockEnd { block, .. } => self.texts.retain(|text| text != block),
             Event::StepEnd(end) => self.usage.add(&self.model, &end.usage),
+            Event::Spent(spent) => self.usage.add(&spent.model, &spent.usage),
             Event::Failed(failure) => {
                 if let Some(step) = &failure.step {
                     self.usage.add(&self.model, &step.usage);

@@ -55,6 +55,7 @@ fn of_model(usage: &ModelUsage) -> Value {
         "total_tokens": total(usage),
         "invocations": usage.calls,
         "average_tokens_per_invocation": average,
+        "cost": usage.cost,
     })
 }
 
@@ -79,7 +80,7 @@ mod tests {
         assert_eq!(value["total_completion_tokens"], 9);
         assert_eq!(
             value["by_model"]["a"].to_string(),
-            r#"{"model":"a","prompt_tokens":12,"completion_tokens":6,"total_tokens":18,"invocations":2,"average_tokens_per_invocation":9.0}"#
+            r#"{"model":"a","prompt_tokens":12,"completion_tokens":6,"total_tokens":18,"invocations":2,"average_tokens_per_invocation":9.0,"cost":null}"#
         );
         assert_eq!(value["by_model"]["b"]["invocations"], 1);
         assert_eq!(value["cost"], Value::Null);
@@ -92,6 +93,7 @@ mod tests {
         usage.add("a", &call(Some(4_000_000_000)));
         usage.add("b", &call(Some(500_000_000)));
         assert_eq!(usage.value()["cost"], json!(0.0045));
+        assert_eq!(usage.value()["by_model"]["b"]["cost"], json!(0.0005));
         usage.add("b", &call(None));
         assert_eq!(usage.value()["cost"], Value::Null);
     }

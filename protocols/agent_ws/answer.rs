@@ -12,6 +12,9 @@ use crate::wire::time::utc;
 /// What a chat is called that nobody has named and nobody has said anything in.
 const UNTITLED: &str = "New chat";
 
+/// What pages call a thread.
+pub(super) const CHAT: &str = "chat";
+
 /// The answer to an operation.
 pub(super) fn answer(answer: &Answer) -> Document {
     match answer {
@@ -39,7 +42,7 @@ pub(super) fn answer(answer: &Answer) -> Document {
 
 /// A mistake or a failure.
 pub(super) fn refuse(refusal: &Refusal<'_>) -> Document {
-    document(refusal.status(), &json!({ "error": refusal.safe_text() }))
+    document(refusal.status(), &json!({ "error": refusal.safe_text_of(CHAT) }))
 }
 
 fn chat(thread: &Thread) -> Value {

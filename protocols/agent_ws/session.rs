@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use compact_str::format_compact;
 use serde_json::{Map, Value};
 
+use super::answer::CHAT;
 use super::encode::Turn;
 use super::frame::Frame;
 use super::{image, past};
@@ -29,9 +30,17 @@ const CLEAR: &str = "clear_history";
 /// One connection of a page.
 #[derive(Debug, Default)]
 pub(super) struct Session {
-    /// Chats whose turns the page is shown, so that it sees there what becomes of a stop; with the user's last message in
-    /// the history that it was given, which a turn that was about to begin would tell again.
-    followed: HashMap<Text, Option<Text>>,
+    /// Chats whose turns the page is shown, so that it sees there what becomes of a stop.
+    followed: HashMap<Text, Followed>,
+}
+
+#[derive(Debug, Default)]
+struct Followed {
+    /// True if the page has subscribed: it hears of all that happens in the chat, also that it is emptied.
+    subscribed: bool,
+    /// The user's last message in the history that the page was given, which a turn that was about to begin would tell
+    /// again.
+    told: Option<Text>,
 }
 
 fn key(verb: &str, chat: &str) -> Text {
@@ -47,10 +56,24 @@ fn error(error: &str, chat: Option<&str>, out: &mut Vec<u8>) {
 }
 
 impl Session {
-    fn follow(&mut self, chat: &str, told: Option<Text>) {
-        if self.followed.len() < MOST_FOLLOWED || self.followed.contains_key(chat) {
-            self.followed.insert(chat.into(), told);
+    /// The gateway bounds how many chats a page subscribes to.
+    fn subscribe(&mut self, chat: &str, told: Option<Text>) {
+        self.followed.insert(chat.into(), Followed { subscribed: true, told });
+    }
+
+    /// The page is shown a turn; gives the message that it has been told of.
+    fn show(&mut self, chat: &str) -> Option<Text> {
+        if let Some(followed) = self.followed.get_mut(chat) {
+            return followed.told.take();
         }
+        if self.followed.len() < MOST_FOLLOWED {
+            self.followed.insert(chat.into(), Followed::default());
+        }
+        None
+    }
+
+    fn is_subscribed(&self, chat: &str) -> bool {
+        self.followed.get(chat).is_some_and(|followed| followed.subscribed)
     }
 }
 
@@ -65,9 +88,7 @@ impl Socket for Session {
     }
 
     fn turn(&mut self, key: &Text, chat: &ChatRequest, context: &ReplyContext) -> Box<dyn Encoder> {
-        let name = split(key).1;
-        let told = self.followed.get(name).cloned().flatten();
-        self.follow(name, None);
+        let told = self.show(split(key).1);
         Box::new(Turn::new(chat, context, told.as_deref()))
     }
 
@@ -79,7 +100,7 @@ impl Socket for Session {
         out: &mut Vec<u8>,
     ) -> Option<Box<dyn Encoder>> {
         let chat = split(key).1;
-        self.follow(chat, last_said(messages));
+        self.subscribe(chat, last_said(messages));
         past::write(chat, messages, running, out);
         let Running { chat, context, past } = running?;
         let mut turn = Turn::new(chat, context, last_said(messages).as_deref());
@@ -87,6 +108,10 @@ impl Socket for Session {
         // The page has it as history.
         past.iter().for_each(|event| turn.event(event, &mut said));
         Some(Box::new(turn))
+    }
+
+    fn cleared(&mut self, key: &Text, out: &mut Vec<u8>) {
+        Frame::HistoryCleared { chat_id: split(key).1 }.write(out);
     }
 
     fn answer(&mut self, key: &Text, answer: &Answer, out: &mut Vec<u8>) {
@@ -97,13 +122,14 @@ impl Socket for Session {
             (STOP, Answer::Done(true) | Answer::Stopped(true)) if !self.followed.contains_key(chat) => {
                 Frame::Cancelled { chat_id: chat }.write(out);
             }
-            (CLEAR, _) => Frame::HistoryCleared { chat_id: chat }.write(out),
+            // Whoever has subscribed hears of it, whoever has asked for it.
+            (CLEAR, _) if !self.is_subscribed(chat) => Frame::HistoryCleared { chat_id: chat }.write(out),
             _ => {}
         }
     }
 
     fn refuse(&mut self, key: &Text, refusal: &Refusal<'_>, out: &mut Vec<u8>) {
-        error(&refusal.safe_text(), Some(split(key).1), out);
+        error(&refusal.safe_text_of(CHAT), Some(split(key).1), out);
     }
 
     fn cut(&mut self, key: &Text, out: &mut Vec<u8>) {
@@ -121,7 +147,7 @@ fn last_said(messages: &Answer) -> Option<Text> {
 
 /// Reads a message. `chat` is the chat that it names, if it names one, whatever is wrong with the rest.
 fn read(text: &str, chat: &mut Option<Text>) -> Result<Heard, CallerError> {
-    let value = Value::Object(body::object(text.as_bytes())?);
+    let value = Value::Object(body::object_in("message", text.as_bytes())?);
     let root = Node::root(&value);
     if let Some(id) = value.get("chat_id").and_then(Value::as_str).filter(|id| check_id("chat_id", id).is_ok()) {
         *chat = Some(id.into());

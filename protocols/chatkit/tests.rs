@@ -194,7 +194,7 @@ fn widgets_pictures_and_the_end_of_a_turn() {
         let widget = Body::Widget(Widget { root: root.clone(), copy_text, name: "weather".into() });
         assert_eq!(written("widget", widget), format!(r#","widget":{root}{shown}"#));
     }
-    let picture = Body::File(MadeFile { file: image(FileSource::Base64("AA==".into())) });
+    let picture = Body::File(MadeFile { file: image(FileSource::Base64("AA==".into())), call: None });
     let shown = r#","image":{"id":"i1","url":"data:image/png;base64,AA=="}"#;
     assert_eq!(written("generated_image", picture), shown);
     assert_eq!(written("end_of_turn", Body::EndOfTurn), "");
@@ -233,8 +233,8 @@ fn what_pages_are_not_shown_is_in_no_answer() {
         Body::Note(Note { text: "secret".to_owned() }),
         Body::ToolCall(KeptCall { call: call("f", Runs::Gateway, "{}"), result: None, full: None }),
         Body::Data(KeptData { name: "d".into(), id: None, value: json!("secret") }),
-        Body::File(MadeFile { file: pdf }),
-        Body::File(MadeFile { file: image(FileSource::Provider("file-1".into())) }),
+        Body::File(MadeFile { file: pdf, call: None }),
+        Body::File(MadeFile { file: image(FileSource::Provider("file-1".into())), call: None }),
         page_run(PageRunState::Queued, None),
         page_run(PageRunState::Abandoned, None),
     ];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::fold::place;
-use super::{Body, Form, FormState, Item, KeptCall, Said, Tag, Task, UserMessage};
+use super::{Body, Form, FormState, Item, KeptCall, MadeFile, Said, Tag, Task, UserMessage};
 use crate::chat::{Message, Part, ResultPart, Role};
 use crate::event::{File, Text, ToolOutcome};
 
@@ -95,6 +95,7 @@ impl Step {
             Body::Assistant(message) => {
                 self.said.push(Part::Text { text: message.text.clone(), marks: message.marks.clone() });
             }
+            Body::File(MadeFile { call: Some(_), .. }) => {}
             Body::File(made) => self.said.push(Part::File(made.file.clone())),
             Body::Workflow(workflow) => workflow.tasks.iter().for_each(|task| self.task(task)),
             Body::ToolCall(kept) => {

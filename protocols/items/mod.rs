@@ -203,11 +203,14 @@ pub struct AssistantMessage {
     pub whole: bool,
 }
 
-/// A file or an image that the model made.
+/// A file or an image that the model made, or a tool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MadeFile {
     /// The file.
     pub file: event::File,
+    /// The call whose result it is of: this is a view of it then, and the model reads the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Text>,
 }
 
 /// What the model thought and the provider did for it.

@@ -174,6 +174,7 @@ impl Encoder for DataStream {
             Event::TurnStart { .. }
             | Event::ToolStart { .. }
             | Event::ToolDelta(_)
+            | Event::Spent(_)
             | Event::Warning(_)
             | Event::Now { .. } => {}
         }

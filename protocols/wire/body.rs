@@ -17,8 +17,17 @@ pub struct Node<'a> {
 /// # Errors
 /// 400 when it is empty, no JSON, nested deeper than 128 levels, or no object.
 pub fn object(body: &[u8]) -> Result<Map<String, Value>, CallerError> {
+    object_in("body", body)
+}
+
+/// The same of what its sender calls something else.
+///
+/// # Errors
+/// As [`object`].
+pub fn object_in(what: &str, body: &[u8]) -> Result<Map<String, Value>, CallerError> {
     if body.trim_ascii().is_empty() {
-        return Err(CallerError::new(400, "empty_body", "the body is empty; a JSON object is expected"));
+        let message = format!("the {what} is empty; a JSON object is expected");
+        return Err(CallerError::new(400, "empty_body", message));
     }
     let read = serde_json::from_slice(body).or_else(|error| match without_halves(body) {
         Some(mended) => serde_json::from_slice(&mended),
@@ -26,10 +35,12 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, CallerError> {
     });
     match read {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(other) => {
-            Err(CallerError::new(400, "invalid_json", format!("the body must be a JSON object, not {}", kind(&other))))
-        }
-        Err(error) => Err(CallerError::new(400, "invalid_json", format!("the body is not valid JSON: {error}"))),
+        Ok(other) => Err(CallerError::new(
+            400,
+            "invalid_json",
+            format!("the {what} must be a JSON object, not {}", kind(&other)),
+        )),
+        Err(error) => Err(CallerError::new(400, "invalid_json", format!("the {what} is not valid JSON: {error}"))),
     }
 }
 

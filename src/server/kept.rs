@@ -61,7 +61,7 @@ pub async fn reply(
     mut record: Record,
     pace: Pace,
 ) -> Response<Body> {
-    let asker = Asker { owner, route, memory, files };
+    let asker = Asker { owner, route, memory, files, turn: None };
     let (source, chat, context) = match gateway.threads.ask(asker, ask).await {
         Ok(Reply::Turn(follower, wire)) => {
             let (chat, context) = follower.opening();

@@ -1,7 +1,7 @@
 //! What is stored, in words of no frontend. Times are milliseconds since 1970; a store has no clock.
 
 use chatwire_protocols::cost::Cost;
-use chatwire_protocols::event::Text;
+use chatwire_protocols::event::{Text, Usage};
 use chatwire_protocols::items::{Item, Thread};
 
 /// Names a place in a list. Only grows, and is never given twice within its list.
@@ -156,4 +156,22 @@ pub struct UsageRow {
     pub cost: Option<Cost>,
     /// When it was.
     pub created: u64,
+}
+
+impl UsageRow {
+    /// The first model call of a turn.
+    pub fn of(turn: &str, thread: Option<String>, model: &str, usage: &Usage, created: u64) -> Self {
+        Self {
+            turn: turn.to_owned(),
+            thread,
+            step: 0,
+            model: model.to_owned(),
+            input: usage.input,
+            cached_input: usage.cached_input,
+            output: usage.output,
+            reasoning: usage.reasoning,
+            cost: usage.cost,
+            created,
+        }
+    }
 }

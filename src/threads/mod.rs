@@ -56,6 +56,14 @@ pub struct Asker<'a> {
     pub memory: &'a Memory,
     /// The uploaded files, as this page finds them.
     pub files: &'a dyn Files,
+    /// What a turn that begins is called, if whoever asks must know it before it begins.
+    pub turn: Option<&'a str>,
+}
+
+impl Asker<'_> {
+    fn turn_id(&self) -> Text {
+        self.turn.map_or_else(|| new_id("turn"), Into::into)
+    }
 }
 
 /// What a page gets.

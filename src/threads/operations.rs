@@ -150,11 +150,14 @@ impl Threads {
     /// Empties a thread when its turn has come. What it has cost stays.
     async fn clear(&self, asker: Asker<'_>, thread: &str) -> Result<(), ThreadError> {
         self.find(asker.owner, thread).await?;
-        let _claim = self.claim(asker, thread, None).await?;
+        let claim = self.claim(asker, thread, None).await?;
         check_open(&self.find(asker.owner, thread).await?)?;
         let files = self.files_of(asker.owner, thread).await?;
         let writes = vec![Write::Clear, Write::Touch { updated: now_ms() }];
         self.store().apply(asker.owner, thread, writes).await?;
+        // Before anybody else may begin a turn there.
+        self.turns.cleared(asker.owner, &claim);
+        drop(claim);
         delete_files(asker, files).await;
         Ok(())
     }

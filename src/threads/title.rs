@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire_protocols::chat::{ChatRequest, Message, Role};
-use chatwire_protocols::event::Data;
+use chatwire_protocols::event::{Data, Spent};
 use chatwire_protocols::items::{Said, Thread, UserMessage, data};
 use serde_json::json;
 
-use super::Threads;
+use super::{Threads, new_id};
 use crate::clock::now_ms;
 use crate::config::plan::Model;
 use crate::line::one_line;
-use crate::store::{Owner, StoreError, Write};
+use crate::store::{Owner, StoreError, UsageRow, Write};
 use crate::turn::Aside;
 
 /// Longest title that is made here, in characters.
@@ -55,7 +55,7 @@ impl Naming {
     pub fn run(self, threads: Arc<Threads>) -> Pin<Box<dyn Future<Output = Option<Data>> + Send>> {
         Box::pin(async move {
             let made = match &self.model {
-                Some(model) => ask(&threads, Arc::clone(model), &self.words).await,
+                Some(model) => self.ask(&threads, Arc::clone(model)).await,
                 None => None,
             };
             let title = made.or_else(|| of_message(&self.words))?;
@@ -67,6 +67,37 @@ impl Naming {
                 }
             }
         })
+    }
+
+    /// Asks a model for a title; nothing if it gives none in time.
+    async fn ask(&self, threads: &Threads, model: Arc<Model>) -> Option<String> {
+        let mut chat = ChatRequest {
+            messages: vec![Message::text(Role::System, ASKING), Message::text(Role::User, &*self.words)],
+            stream: true,
+            ..ChatRequest::default()
+        };
+        chat.settings.max_tokens = Some(MOST_TOKENS);
+        let mut aside = Aside::new(Arc::clone(&threads.means.upstreams), model, chat, DEADLINE);
+        let said = aside.text(MOST_SAID).await;
+        if let Some(spent) = aside.spent() {
+            self.count(threads, &spent).await;
+        }
+        match said {
+            Ok(text) => of_model(&text),
+            Err(failure) => {
+                tracing::warn!(failure = failure.kind.label(), "a title was not made");
+                None
+            }
+        }
+    }
+
+    /// Counts it with the thread. It is no call of the turn, which may be over by now.
+    async fn count(&self, threads: &Threads, spent: &Spent) {
+        let thread = Some(self.thread.clone());
+        let row = UsageRow::of(&new_id("title"), thread, &spent.model, &spent.usage, now_ms());
+        if let Err(error) = threads.store().add_usage(&self.owner, row).await {
+            tracing::error!(%error, "what a title has cost is not counted");
+        }
     }
 }
 
@@ -133,24 +164,6 @@ fn of_model(said: &str) -> Option<String> {
 fn told(thread: &Thread) -> Option<Data> {
     let value = json!({ "title": thread.title.as_ref()? });
     Some(Data { name: data::THREAD_TITLE.into(), id: None, value, keep: false, ask: None })
-}
-
-/// Asks a model for a title; nothing if it gives none in time.
-async fn ask(threads: &Threads, model: Arc<Model>, words: &str) -> Option<String> {
-    let mut chat = ChatRequest {
-        messages: vec![Message::text(Role::System, ASKING), Message::text(Role::User, words)],
-        stream: true,
-        ..ChatRequest::default()
-    };
-    chat.settings.max_tokens = Some(MOST_TOKENS);
-    let aside = Aside::new(Arc::clone(&threads.means.upstreams), model, chat, DEADLINE);
-    match aside.text(MOST_SAID).await {
-        Ok(text) => of_model(&text),
-        Err(failure) => {
-            tracing::warn!(failure = failure.kind.label(), "a title was not made");
-            None
-        }
-    }
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ impl Threads {
             Next::Model => Some(model_of(asker, &chat, &draft.items)?),
             Next::Said(_) => None,
         };
-        let turn = new_id("turn");
+        let turn = asker.turn_id();
         let mut context = self.context(asker, &turn, model.as_deref(), thread.clone(), made, &mut draft);
         if let Some(kept) = &mut context.kept
             && asker.route.frontend.sessions().is_some()
@@ -171,7 +171,7 @@ impl Threads {
         let told = std::mem::take(&mut chat.messages);
         let opening = chat.clone();
         chat.messages = told;
-        let (turn, wire) = (new_id("turn"), chat.wire);
+        let (turn, wire) = (asker.turn_id(), chat.wire);
         let context = ReplyContext {
             turn: turn.clone(),
             message: new_id("msg"),

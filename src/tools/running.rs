@@ -163,7 +163,7 @@ impl Call {
         match said {
             Said::Output(piece) => self.room.fit(piece).map(Said::Output),
             // A summary has its own bound, which is shorter.
-            Said::Summary(_) | Said::Progress(_) | Said::Data(_) => Some(said),
+            Said::Summary(_) | Said::Progress(_) | Said::Data(_) | Said::Spent(_) => Some(said),
         }
     }
 }

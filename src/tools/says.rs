@@ -1,7 +1,7 @@
 //! What a running tool says before its result, through a bounded channel: a tool that says more than the page takes
 //! waits.
 
-use chatwire_protocols::event::{Data, Text};
+use chatwire_protocols::event::{Data, Spent, Text};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::output::floor;
@@ -23,6 +23,8 @@ pub enum Said {
     Progress(Text),
     /// Data for the page.
     Data(Box<Data>),
+    /// What a model call of its own has cost.
+    Spent(Box<Spent>),
 }
 
 /// Says things for a call. What is said after the call's end is lost.
@@ -57,6 +59,13 @@ impl Speaker {
     /// Gives data to the page.
     pub async fn data(&self, data: Data) {
         self.say(Said::Data(Box::new(data))).await;
+    }
+
+    /// Says what a model call has cost, if it has come so far that it costs something.
+    pub async fn spent(&self, spent: Option<Spent>) {
+        if let Some(spent) = spent {
+            self.say(Said::Spent(Box::new(spent))).await;
+        }
     }
 
     async fn say(&self, said: Said) {

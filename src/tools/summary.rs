@@ -89,6 +89,12 @@ impl Summaries {
         chat.settings.temperature = self.model.defaults.temperature;
         chat.settings.reasoning = self.model.defaults.reasoning;
         let mut aside = Aside::new(upstreams, Arc::clone(&self.model), chat, self.timeout);
+        let summary = self.listen(&mut aside, speaker, call).await;
+        speaker.spent(aside.spent()).await;
+        summary
+    }
+
+    async fn listen(&self, aside: &mut Aside, speaker: &Speaker, call: &Summed<'_>) -> Option<String> {
         let most = self.above.min(call.max_output);
         let mut summary = String::new();
         while summary.len() < most {

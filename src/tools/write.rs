@@ -49,6 +49,12 @@ impl Writer {
         chat.settings.temperature = self.model.defaults.temperature;
         chat.settings.reasoning = self.model.defaults.reasoning;
         let mut aside = Aside::new(upstreams, Arc::clone(&self.model), chat, within);
+        let output = self.write(&mut aside, &speaker, most).await;
+        speaker.spent(aside.spent()).await;
+        output
+    }
+
+    async fn write(&self, aside: &mut Aside, speaker: &Speaker, most: usize) -> ToolOutput {
         let mut text = String::new();
         loop {
             match aside.next().await {

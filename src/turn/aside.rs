@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{Failure, FailureKind};
-use chatwire_protocols::event::{BlockId, BlockKind, Event, Text};
+use chatwire_protocols::event::{BlockId, BlockKind, Event, Spent, Text, Usage};
 
 use super::driver::{Driver, Parts};
 use crate::config::plan::Model;
@@ -19,11 +19,15 @@ pub struct Aside {
     events: Vec<Event>,
     /// The block whose text is wanted: thoughts are not.
     text: Option<BlockId>,
+    model: Text,
+    /// What it has cost, once it answers: nothing is known before its end.
+    usage: Option<Usage>,
 }
 
 impl Aside {
     /// Asks a model.
     pub fn new(upstreams: Arc<Upstreams>, model: Arc<Model>, chat: ChatRequest, within: Duration) -> Self {
+        let name = model.name.as_str().into();
         let driver = Driver::new(Parts {
             turn: "aside".into(),
             chat,
@@ -37,7 +41,7 @@ impl Aside {
             upstreams,
             stop: Stop::never(),
         });
-        Self { driver, events: Vec::new(), text: None }
+        Self { driver, events: Vec::new(), text: None, model: name, usage: None }
     }
 
     /// The next pieces of its text; nothing at its end.
@@ -53,9 +57,16 @@ impl Aside {
             let mut pieces = Vec::new();
             for event in self.events.drain(..) {
                 match event {
+                    Event::StepStart(_) => self.usage = Some(Usage::default()),
+                    Event::StepEnd(end) => self.usage = Some(end.usage),
                     Event::BlockStart { block, kind: BlockKind::Text | BlockKind::Refusal } => self.text = Some(block),
                     Event::BlockDelta { block, text } if self.text == Some(block) => pieces.push(text),
-                    Event::Failed(failure) => return Err(failure),
+                    Event::Failed(failure) => {
+                        if let Some(step) = &failure.step {
+                            self.usage = Some(step.usage.clone());
+                        }
+                        return Err(failure);
+                    }
                     Event::Cancelled { .. } => return Err(Failure::boxed(FailureKind::Shutdown, "cancelled")),
                     _ => {}
                 }
@@ -66,11 +77,16 @@ impl Aside {
         }
     }
 
+    /// What it has cost so far; nothing if it has not answered.
+    pub fn spent(&self) -> Option<Spent> {
+        Some(Spent { model: self.model.clone(), usage: self.usage.clone()? })
+    }
+
     /// The whole text, cut at `most` bytes.
     ///
     /// # Errors
     /// Why it is not whole.
-    pub async fn text(mut self, most: usize) -> Result<String, Box<Failure>> {
+    pub async fn text(&mut self, most: usize) -> Result<String, Box<Failure>> {
         let mut text = String::new();
         while let Some(pieces) = self.next().await? {
             pieces.iter().for_each(|piece| text.push_str(piece));

@@ -116,10 +116,11 @@ impl Keeper {
             }
         }
         match event {
-            Event::StepEnd(end) => self.count(&end.usage),
+            Event::StepEnd(end) => self.count(None, &end.usage),
+            Event::Spent(spent) => self.count(Some(&spent.model), &spent.usage),
             Event::Failed(failure) => {
                 if let Some(step) = &failure.step {
-                    self.count(&step.usage);
+                    self.count(None, &step.usage);
                 }
             }
             _ => {}
@@ -129,19 +130,11 @@ impl Keeper {
         }
     }
 
-    fn count(&mut self, usage: &Usage) {
-        self.usage.push(UsageRow {
-            turn: self.turn.to_string(),
-            thread: self.keeps.then(|| self.thread.clone()),
-            step: self.steps,
-            model: self.model.clone(),
-            input: usage.input,
-            cached_input: usage.cached_input,
-            output: usage.output,
-            reasoning: usage.reasoning,
-            cost: usage.cost,
-            created: self.now,
-        });
+    /// Counts a call of the turn's model, or of another one.
+    fn count(&mut self, model: Option<&str>, usage: &Usage) {
+        let thread = self.keeps.then(|| self.thread.clone());
+        let model = model.unwrap_or(&self.model);
+        self.usage.push(UsageRow { step: self.steps, ..UsageRow::of(&self.turn, thread, model, usage, self.now) });
         self.steps += 1;
     }
 

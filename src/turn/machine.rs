@@ -249,6 +249,10 @@ impl Machine {
                 }
                 Event::Data(data)
             }
+            Said::Spent(spent) => {
+                self.usage.add(&spent.usage);
+                Event::Spent(spent)
+            }
         };
         self.emit(event, out);
     }

@@ -190,6 +190,20 @@ impl Turns {
         Watch::new(&self.watches, (owner.clone(), thread.into()))
     }
 
+    /// Tells all who watch a thread that it has been emptied, by whoever holds it.
+    pub fn cleared(&self, owner: &Owner, claim: &Claim) {
+        self.watches.tell_cleared(&(owner.clone(), claim.thread().into()));
+    }
+
+    /// Cancels this turn of a thread, if it is the one that runs there.
+    pub fn cancel(&self, owner: &Owner, thread: &str, turn: &str, by: CancelledBy) {
+        if let Some(feed) = self.claims.running(owner, thread)
+            && feed.context.turn == turn
+        {
+            feed.cancel(by);
+        }
+    }
+
     /// True if a turn runs in a thread.
     pub fn runs(&self, owner: &Owner, thread: &str) -> bool {
         self.claims.running(owner, thread).is_some()

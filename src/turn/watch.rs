@@ -10,28 +10,29 @@ use super::claims::Key;
 use super::feed::Feed;
 use super::follower::Follower;
 
-/// Most turns that a page may not have asked for yet.
+/// Most that a page may not have asked for yet.
 const MOST: usize = 8;
 
 /// All watches.
 #[derive(Debug, Default)]
 pub(super) struct Watches(Mutex<HashMap<Key, Vec<Arc<Post>>>>);
 
-/// Gives a follower for each turn that begins in a thread. Each reads from its turn's start.
+/// Gives a follower for each turn that begins in a thread, which reads from its turn's start; and tells when the thread is
+/// emptied.
 pub struct Watch {
     watches: Arc<Watches>,
     key: Key,
     post: Arc<Post>,
 }
 
-/// Where the followers wait for their page.
+/// Where what has happened waits for its page.
 #[derive(Debug, Default)]
 struct Post(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    followers: VecDeque<Follower>,
-    /// True if a turn could not be followed.
+    seen: VecDeque<Seen>,
+    /// True if something could not be told.
     lost: bool,
     waker: Option<Waker>,
 }
@@ -41,16 +42,27 @@ struct Waiting {
 pub enum Seen {
     /// A turn has begun.
     Turn(Follower),
-    /// Too many turns have begun, or too many pages follow one: this watch gives nothing more.
+    /// The thread has been emptied.
+    Cleared,
+    /// Too much has happened, or too many pages follow a turn: this watch gives nothing more.
     Lost,
 }
 
 impl Watches {
     /// Tells all who wait that a turn begins.
     pub fn tell(&self, key: &Key, feed: &Arc<Feed>) {
+        self.each(key, || Follower::of(feed).map(Seen::Turn));
+    }
+
+    /// Tells all who wait that the thread is empty now.
+    pub fn tell_cleared(&self, key: &Key) {
+        self.each(key, || Some(Seen::Cleared));
+    }
+
+    fn each(&self, key: &Key, seen: impl Fn() -> Option<Seen>) {
         let posts = self.posts().get(key).cloned().unwrap_or_default();
         for post in posts {
-            post.put(feed);
+            post.put(&seen);
         }
     }
 
@@ -60,11 +72,11 @@ impl Watches {
 }
 
 impl Post {
-    fn put(&self, feed: &Arc<Feed>) {
+    fn put(&self, seen: &impl Fn() -> Option<Seen>) {
         let mut waiting = self.waiting();
-        let room = !waiting.lost && waiting.followers.len() < MOST;
-        match room.then(|| Follower::of(feed)).flatten() {
-            Some(follower) => waiting.followers.push_back(follower),
+        let room = !waiting.lost && waiting.seen.len() < MOST;
+        match room.then(seen).flatten() {
+            Some(seen) => waiting.seen.push_back(seen),
             None => waiting.lost = true,
         }
         let waker = waiting.waker.take();
@@ -84,11 +96,11 @@ impl Watch {
         Self { watches: Arc::clone(watches), key, post }
     }
 
-    /// The next turn that has begun.
+    /// What happens next.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Seen> {
         let mut waiting = self.post.waiting();
-        if let Some(follower) = waiting.followers.pop_front() {
-            return Poll::Ready(Seen::Turn(follower));
+        if let Some(seen) = waiting.seen.pop_front() {
+            return Poll::Ready(seen);
         }
         if waiting.lost {
             return Poll::Ready(Seen::Lost);
@@ -109,7 +121,7 @@ impl Drop for Watch {
         }
         drop(posts);
         // Leaving a turn may wake others, so no lock is held while they are dropped.
-        let left = std::mem::take(&mut self.post.waiting().followers);
+        let left = std::mem::take(&mut self.post.waiting().seen);
         drop(left);
     }
 }

@@ -16,7 +16,10 @@ pub(super) fn weight(event: &Event) -> usize {
         Event::BlockEnd { .. } | Event::Now { .. } => SMALL,
         Event::BlockStart { kind: BlockKind::File(file), .. } => MIDDLE + source(&file.source),
         Event::ToolDelta(says) | Event::ToolProgress(says) => MIDDLE + says.text.len(),
-        Event::ToolResult(result) => MIDDLE + value(&result.output) + result.full.as_ref().map_or(0, value),
+        Event::ToolResult(result) => {
+            let files: usize = result.files.iter().map(|file| source(&file.source)).sum();
+            MIDDLE + value(&result.output) + result.full.as_ref().map_or(0, value) + files
+        }
         Event::Data(data) => MIDDLE + value(&data.value),
         _ => MIDDLE,
     }

@@ -1,12 +1,15 @@
 //! What a turn costs, as its page is told.
 
-use chatwire::config::plan::Prices;
+use std::sync::Arc;
+
+use chatwire::config::plan::{Model, ModelDefaults, Prices, ToolKind, ToolPlan};
+use chatwire::tools::{Summaries, Writer};
 use chatwire_protocols::cost::Price;
 use serde_json::{Value, json};
 
 use crate::support::fake::Fake;
 use crate::support::page::{Answer, Page};
-use crate::support::{Setup, fixed};
+use crate::support::{Setup, fixed, priced_at, summaries, tool};
 
 /// Every step here has 3 tokens in and 2 out: 340 thousandths of a millionth of a dollar.
 pub fn prices() -> Prices {
@@ -46,6 +49,45 @@ async fn a_turn_costs_what_its_model_calls_cost() {
 async fn what_is_not_known_is_not_told_as_nought() {
     let answer = turn(|_| {}, &json!({"user": "hi"})).await;
     assert_eq!(costs(&answer), [Value::Null, Value::Null, Value::Null]);
+}
+
+/// A turn in which another model writes: what a tool gives, or a summary of it. Gives what the turn cost.
+async fn beside(tool: ToolPlan, known: bool, writes: &str) -> Value {
+    let (fake, writer) = (Fake::start().await, Fake::start().await);
+    let mut setup = Setup::new(&[fake.addr]);
+    setup.prices = prices();
+    let model = priced_at(writer.addr, "model-w", if known { prices() } else { Prices::default() });
+    setup.tools = vec![match tool.kind {
+        ToolKind::Write(_) => {
+            let writes = Writer { model, instructions: "Write.".to_owned() };
+            ToolPlan { kind: ToolKind::Write(Arc::new(writes)), ..tool }
+        }
+        _ => {
+            setup.summaries = Some(Arc::new(Summaries { model, ..Summaries::clone(&summaries(writer.addr)) }));
+            tool
+        }
+    }];
+    let gateway = setup.start().await;
+    let page = Page::post(gateway.addr, &json!({"user": "hi"})).await;
+    fake.asked().await.answer("call c f {}\nfinish tool_calls\n").await;
+    writer.asked().await.answer(writes).await;
+    fake.asked().await.answer("text done\nfinish stop\n").await;
+    page.answer().await.end()["usage"]["cost"].clone()
+}
+
+#[tokio::test]
+async fn a_turn_costs_also_what_other_models_write_in_it() {
+    let long = || fixed("f", json!("x".repeat(100)));
+    let written = || {
+        let nobody = Arc::new(Model { name: String::new(), targets: Vec::new(), defaults: ModelDefaults::default() });
+        tool("f", ToolKind::Write(Arc::new(Writer { model: nobody, instructions: String::new() })))
+    };
+    for made in [long, written] as [fn() -> ToolPlan; 2] {
+        assert_eq!(beside(made(), true, "text short\nfinish stop\n").await, json!(1.02e-6));
+        assert_eq!(beside(made(), false, "text short\nfinish stop\n").await, Value::Null);
+        // It has failed before its counts came, so nobody knows what it cost.
+        assert_eq!(beside(made(), true, "text half\n").await, Value::Null);
+    }
 }
 
 #[tokio::test]

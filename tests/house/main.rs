@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod brought;
 mod callback;
 mod queries;
 mod sessions;

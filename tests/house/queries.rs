@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{fixed, memory};
+use crate::support::fake::Fake;
+use crate::support::{LONG, fixed, memory, model_at, summaries};
 use crate::{House, frames, types};
 
 async fn house() -> House {
@@ -81,6 +82,37 @@ async fn the_cost_of_a_session_adds_up_and_is_the_same_everywhere() {
     assert_eq!(house.ask("GET", "/sessions/s", "").await.json()["usage"], streamed);
     let (document, _) = house.turn("/agent/query", &question("s", "three"), "text c\nfinish stop").await;
     assert_eq!(document.json()["usage"]["total_tokens"], 15);
+}
+
+#[tokio::test]
+async fn what_other_models_write_for_a_session_is_counted_with_their_names() {
+    let (writer, namer) = (Fake::start().await, Fake::start().await);
+    let mut kept = memory();
+    kept.title_model = Some(model_at(namer.addr, "namer"));
+    let change = |setup: &mut crate::support::Setup| {
+        setup.tools = vec![fixed("f", json!("x".repeat(100)))];
+        setup.summaries = Some(summaries(writer.addr));
+    };
+    let house = House::with("agent-sse", "/", json!({}), change, kept).await;
+    let page = house.open("POST", "/agent/query-stream", &question("s", "hi").to_string()).await;
+    house.fake.asked().await.answer("call c f {}\nfinish tool_calls\n").await;
+    writer.asked().await.answer("text short\nfinish stop\n").await;
+    house.fake.asked().await.answer("text done\nfinish stop\n").await;
+    let usage = frames(&page.answer().await).pop().unwrap()["usage"].clone();
+    assert_eq!((&usage["total_tokens"], &usage["by_model"]["small"]["invocations"]), (&json!(15), &json!(1)));
+    assert_eq!(house.ask("GET", "/agent/usage/s", "").await.json()["usage"], usage, "the store says the same");
+    // A title may come when the turn is long over: it is the session's, not the turn's.
+    namer.asked().await.answer("text A name\nfinish stop\n").await;
+    let named = async {
+        loop {
+            let usage = house.ask("GET", "/agent/usage/s", "").await.json()["usage"].clone();
+            if usage["by_model"]["namer"]["total_tokens"] == 5 {
+                return usage;
+            }
+        }
+    };
+    let usage = tokio::time::timeout(LONG, named).await.expect("it is counted");
+    assert_eq!(usage["total_tokens"], 20);
 }
 
 #[tokio::test]

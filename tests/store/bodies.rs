@@ -21,7 +21,8 @@ pub fn all() -> Vec<Item> {
             refusal: true,
             whole: false,
         }),
-        Body::File(MadeFile { file: file() }),
+        Body::File(MadeFile { file: file(), call: None }),
+        Body::File(MadeFile { file: file(), call: Some("c1".into()) }),
         Body::Workflow(Workflow {
             tasks: vec![
                 Task::Thought { text: String::new(), summary: true, marks: marks() },

@@ -213,6 +213,11 @@ pub fn memory() -> Memory {
 
 /// A model at this address alone.
 pub fn model_at(addr: SocketAddr, name: &str) -> Arc<Model> {
+    priced_at(addr, name, Prices::default())
+}
+
+/// The same with its prices.
+pub fn priced_at(addr: SocketAddr, name: &str, prices: Prices) -> Arc<Model> {
     let provider = Provider {
         name: name.to_owned(),
         protocol: &protocols::LINES,
@@ -221,7 +226,7 @@ pub fn model_at(addr: SocketAddr, name: &str) -> Arc<Model> {
         key: Some(Secret::new(KEY)),
         headers: Vec::new(),
         timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
-        prices: Prices::default(),
+        prices,
     };
     let target = ModelTarget { provider: Arc::new(provider), model: name.to_owned(), extra: Map::new() };
     Arc::new(Model { name: name.to_owned(), targets: vec![target], defaults: ModelDefaults::default() })

@@ -310,6 +310,27 @@ async fn a_turn_begins_behind_its_message_though_its_page_has_left() {
 }
 
 #[tokio::test]
+async fn a_turn_that_its_page_aborts_while_it_begins_is_cancelled_and_no_other() {
+    for (aborted, answered) in [("other", true), ("turn_1", false)] {
+        let bench = Bench::new().await;
+        let kept = bench.kept(Leaving::Finish, Vec::new()).await;
+        let gate = bench.store.hold();
+        let stored = bench.store.apply(&bench.owner, THREAD, vec![Write::Touch { updated: 2 }]);
+        let mut start = Box::pin(bench.turns.start_behind(stored, kept));
+        assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(start.as_mut().poll(cx).is_pending())).await);
+        drop(start);
+        bench.turns.cancel(&bench.owner, THREAD, aborted, chatwire_protocols::event::CancelledBy::User);
+        gate.add_permits(100);
+        if answered {
+            bench.fake.asked().await.answer("text one\nfinish stop\n").await;
+        }
+        // Nobody answers the other one.
+        bench.check_empty().await;
+        assert_eq!(bench.items().await.iter().any(|item| item == "assistant one"), answered);
+    }
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_stored_has_no_turn() {
     let bench = Bench::new().await;
     let kept = bench.kept(Leaving::Finish, Vec::new()).await;

@@ -183,6 +183,7 @@ impl Folder {
                 if !self.workflows.result(result, out) && result.last {
                     self.settle(out);
                     self.calls.result(result, out);
+                    self.files(result, out);
                 }
             }
             Event::Data(data) => {
@@ -203,7 +204,7 @@ impl Folder {
                 let note = Body::Note(Note { text: note_of(*by).to_owned() });
                 out.push(Change::Finished(Box::new(self.maker.begin("msg").item(true, note))));
             }
-            Event::ToolDelta(_) | Event::ToolProgress(_) | Event::Warning(_) => {}
+            Event::ToolDelta(_) | Event::ToolProgress(_) | Event::Spent(_) | Event::Warning(_) => {}
         }
     }
 
@@ -226,9 +227,17 @@ impl Folder {
             }
             BlockKind::File(file) => {
                 self.settle(out);
-                let made = Body::File(MadeFile { file: (**file).clone() });
+                let made = Body::File(MadeFile { file: (**file).clone(), call: None });
                 out.push(Change::Finished(Box::new(self.maker.begin("msg").item(false, made))));
             }
+        }
+    }
+
+    /// What a tool has made, for whoever shows no results.
+    fn files(&mut self, result: &ToolResult, out: &mut Vec<Change>) {
+        for file in &result.files {
+            let made = Body::File(MadeFile { file: file.clone(), call: Some(result.call.clone()) });
+            out.push(Change::Finished(Box::new(self.maker.begin("msg").item(false, made))));
         }
     }
 

@@ -481,3 +481,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_picture_of_a_tool_is_an_item_that_the_model_reads_in_the_result_alone() {
+    let picture = crate::event::File {
+        media_type: "image/png".into(),
+        source: crate::event::FileSource::Base64("AA==".into()),
+        name: None,
+    };
+    let result = ToolResult { files: vec![picture.clone()], ..ToolResult::ok(Text::from("c"), json!("a chart")) };
+    let events = Turn::default()
+        .step()
+        .call("c", "chart", Runs::Gateway, &["{}"])
+        .step_end(crate::event::FinishReason::ToolCalls)
+        .event(Event::ToolResult(Box::new(result)))
+        .step()
+        .text(&["See above."])
+        .done(crate::event::FinishReason::Stop);
+    for style in [PAGE, PARTS] {
+        let changes = folded(style, &events);
+        check(&changes);
+        let items = finished(&changes);
+        let files: Vec<_> = items.iter().filter(|item| matches!(item.body, Body::File(_))).collect();
+        let made = MadeFile { file: picture.clone(), call: Some("c".into()) };
+        assert_eq!((files.len(), &files[0].body, files[0].hidden), (1, &Body::File(made), false));
+        let told = serde_json::to_string(&crate::items::messages(&items, &crate::items::Pasted::new())).unwrap();
+        assert_eq!(told.matches("AA==").count(), 1, "{told}");
+    }
+}

@@ -278,7 +278,7 @@ impl Encoder for UiStream {
             Event::TurnEnd(end) => self.finish(end, out),
             Event::Failed(failure) => self.error(failure.safe_text(), out),
             Event::Cancelled { by } => self.cancel(*by, out),
-            Event::TurnStart { .. } | Event::ToolStart { .. } | Event::Now { .. } => {}
+            Event::TurnStart { .. } | Event::ToolStart { .. } | Event::Spent(_) | Event::Now { .. } => {}
         }
     }
 

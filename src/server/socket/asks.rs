@@ -7,16 +7,16 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use chatwire_protocols::error::{CallerError, Failure, FailureKind, Refusal};
-use chatwire_protocols::event::{Event, Text};
+use chatwire_protocols::event::{CancelledBy, Event, Text};
 use chatwire_protocols::operation::{Answer, Ask, Operation};
 use chatwire_protocols::socket::{Heard, SocketAsk};
 use tokio::time::timeout;
 
-use crate::config::plan::{Memory, Route};
+use crate::config::plan::Route;
 use crate::server::gateway::Gateway;
 use crate::store::Owner;
 use crate::telemetry::Record;
-use crate::threads::{Asker, Files, Reply, ThreadError};
+use crate::threads::{Asker, Files, Reply, ThreadError, new_id};
 use crate::turn::{Busy, Follower, Seen, Watch};
 
 /// Most that a page may wait for; what it asks beyond that is not read yet.
@@ -57,6 +57,8 @@ pub struct Asked {
     /// The thread, if it is known.
     pub thread: Option<Text>,
     pub record: Option<Record>,
+    /// What its turn will be called.
+    turn: Text,
     kind: Kind,
     state: State,
 }
@@ -118,12 +120,20 @@ impl Asks {
             SocketAsk::Operation(operation) => (Kind::Other, thread_of(operation)),
             SocketAsk::Abort { .. } => return,
         };
-        self.asked.push_back(Asked { key, thread, record, kind, state: State::Waits(Box::new(ask)) });
+        let turn = new_id("turn");
+        self.asked.push_back(Asked { key, thread, record, turn, kind, state: State::Waits(Box::new(ask)) });
     }
 
-    /// Forgets the turns that are waited for under a key.
+    /// Forgets the turns that are waited for under a key. One of which something is stored already ends as cancelled.
     pub fn abort(&mut self, key: &Text) {
-        self.asked.retain(|asked| asked.key != *key || asked.kind != Kind::Turn);
+        let page = &self.page;
+        self.asked.retain_mut(|asked| {
+            let aborted = asked.key == *key && asked.kind == Kind::Turn;
+            if aborted {
+                page.abort(asked);
+            }
+            !aborted
+        });
     }
 
     /// Does what can be done.
@@ -135,7 +145,7 @@ impl Asks {
             let page = &self.page;
             let Some(asked) = self.asked.get_mut(at) else { return };
             asked.state = match std::mem::replace(&mut asked.state, State::Given) {
-                State::Waits(ask) => State::Runs(page.begin(*ask)),
+                State::Waits(ask) => State::Runs(page.begin(asked.turn.clone(), *ask)),
                 other => other,
             };
             if let State::Runs(doing) = &mut asked.state
@@ -210,16 +220,31 @@ impl Page {
         self.gateway.threads.turns().runs(&self.owner, thread)
     }
 
-    fn asker<'a>(&'a self, memory: &'a Memory) -> Asker<'a> {
-        Asker { owner: &self.owner, route: &self.route, memory, files: &*self.files }
+    /// Ends the turn that was asked for, however far it has come.
+    fn abort(&self, asked: &mut Asked) {
+        match std::mem::replace(&mut asked.state, State::Given) {
+            State::Waits(_) | State::Given => {}
+            State::Done(outcome) => {
+                if let Outcome::Turn(Reply::Turn(follower, _)) = *outcome {
+                    follower.cancel(CancelledBy::User);
+                }
+            }
+            State::Runs(doing) => {
+                // Nothing new is stored from here on, but the turn may run already.
+                drop(doing);
+                if let Some(thread) = &asked.thread {
+                    self.gateway.threads.turns().cancel(&self.owner, thread, &asked.turn, CancelledBy::User);
+                }
+            }
+        }
     }
 
-    fn begin(self: &Arc<Self>, ask: SocketAsk) -> Doing {
+    fn begin(self: &Arc<Self>, turn: Text, ask: SocketAsk) -> Doing {
         let page = Arc::clone(self);
         Box::pin(async move {
             let done = match ask {
-                SocketAsk::Turn(turn) => page.ask(Ask::Turn(turn)).await,
-                SocketAsk::Operation(operation) => page.ask(Ask::Operation(operation)).await,
+                SocketAsk::Turn(ask) => page.ask(Some(turn), Ask::Turn(ask)).await,
+                SocketAsk::Operation(operation) => page.ask(None, Ask::Operation(operation)).await,
                 SocketAsk::Subscribe { thread } => page.follow(&thread).await,
                 SocketAsk::Resume { thread } => Ok(match page.gateway.threads.turns().follow(&page.owner, &thread) {
                     Some(follower) => Outcome::Turn(Reply::Turn(follower, "")),
@@ -231,9 +256,11 @@ impl Page {
         })
     }
 
-    async fn ask(&self, ask: Ask) -> Result<Outcome, ThreadError> {
+    async fn ask(&self, turn: Option<Text>, ask: Ask) -> Result<Outcome, ThreadError> {
         let Some(memory) = &self.route.memory else { return Ok(Outcome::Answer(Answer::NothingRuns)) };
-        Ok(match self.gateway.threads.ask(self.asker(memory), ask).await? {
+        let asker =
+            Asker { owner: &self.owner, route: &self.route, memory, files: &*self.files, turn: turn.as_deref() };
+        Ok(match self.gateway.threads.ask(asker, ask).await? {
             Reply::Answer(answer) => Outcome::Answer(*answer),
             reply => Outcome::Turn(reply),
         })
@@ -253,20 +280,27 @@ impl Page {
                 drain(follower, &mut past);
             }
             let operation = Operation::Messages { thread: thread.clone(), wire: "" };
-            let messages = match self.ask(Ask::Operation(operation)).await? {
+            let messages = match self.ask(None, Ask::Operation(operation)).await? {
                 Outcome::Answer(messages) => messages,
                 other => return Ok(other),
             };
             let ended = running.as_ref().is_some_and(Follower::ended);
             tries += 1;
             if tries < TRIES
-                && let Poll::Ready(Seen::Turn(newer)) = watch.poll(&mut Context::from_waker(Waker::noop()))
+                && let Poll::Ready(seen) = watch.poll(&mut Context::from_waker(Waker::noop()))
             {
-                // It may stand in the messages and would be shown a second time.
-                let same = running.as_ref().is_some_and(|follower| follower.turn() == newer.turn());
-                if !same || ended {
-                    running = Some(newer);
-                    continue;
+                match seen {
+                    // It may stand in the messages and would be shown a second time.
+                    Seen::Turn(newer) if ended || running.as_ref().is_none_or(|known| known.turn() != newer.turn()) => {
+                        running = Some(newer);
+                        continue;
+                    }
+                    // So may what has been emptied since.
+                    Seen::Cleared => {
+                        running = None;
+                        continue;
+                    }
+                    Seen::Turn(_) | Seen::Lost => {}
                 }
             }
             let running = running.filter(|_| !ended).map(|follower| Box::new((follower, past)));

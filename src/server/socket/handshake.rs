@@ -1,13 +1,14 @@
-//! The handshake (RFC 6455, 4.2), and which pages may open a socket.
+//! The handshake (RFC 6455, 4.2).
 
 use bytes::Bytes;
 use chatwire_protocols::error::CallerError;
-use http::header::{CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::config::plan::{Cors, Origins};
 use crate::server::body::Body;
 
 /// The only version there is.
@@ -21,11 +22,11 @@ pub fn is_asked(headers: &HeaderMap) -> bool {
     names(headers, &UPGRADE, "websocket")
 }
 
-/// Checks a request and gives its answer.
+/// Checks a request and gives its answer, in one of these subprotocols if it asks for one.
 ///
 /// # Errors
 /// 400 where it is no handshake, 426 where it is one of another version.
-pub fn check(head: &Parts) -> Result<Response<Body>, CallerError> {
+pub fn check(head: &Parts, subprotocols: &[&'static str]) -> Result<Response<Body>, CallerError> {
     let headers = &head.headers;
     if head.version != Version::HTTP_11 {
         return Err(not_here());
@@ -48,32 +49,19 @@ pub fn check(head: &Parts) -> Result<Response<Body>, CallerError> {
     answer.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     answer.insert(UPGRADE, HeaderValue::from_static("websocket"));
     answer.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(spoken) = subprotocol(headers, subprotocols) {
+        answer.insert(SEC_WEBSOCKET_PROTOCOL, spoken);
+    }
     Ok(response)
 }
 
-/// Browsers let any page open a socket anywhere, and send the user's cookies along. So only pages of this host and of
-/// the route's origins may; what sends no origin is no browser.
-///
-/// # Errors
-/// 403.
-pub fn check_origin(cors: &Cors, headers: &HeaderMap) -> Result<(), CallerError> {
-    if !headers.contains_key(ORIGIN) {
-        return Ok(());
-    }
-    let origin = only(headers, &ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or_default();
-    let listed = match &cors.origins {
-        Origins::None => false,
-        Origins::Any => true,
-        Origins::List(list) => list.iter().any(|known| known == origin),
-    };
-    let host = only(headers, &HOST).and_then(|host| host.to_str().ok());
-    let own = origin.split_once("://").is_some_and(|(_, authority)| {
-        !authority.is_empty() && host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
-    });
-    if listed || own {
-        return Ok(());
-    }
-    Err(CallerError::new(403, "origin_refused", "pages of this origin may not open a socket here"))
+/// The subprotocol that is spoken, if a page asks for exactly one of those that are known here; else none is, which a
+/// page may take for a refusal (RFC 6455, 4.2.2). What else stands in the list is no subprotocol of ours: pages that can
+/// send no headers put their key there.
+pub fn subprotocol(headers: &HeaderMap, known: &[&'static str]) -> Option<HeaderValue> {
+    let mut asked = items(headers, &SEC_WEBSOCKET_PROTOCOL).filter_map(|item| known.iter().find(|name| **name == item));
+    let one = asked.next()?;
+    asked.next().is_none().then(|| HeaderValue::from_static(one))
 }
 
 /// Says which version is spoken here.
@@ -99,8 +87,13 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue
 
 /// True if a list of words in a header has this one.
 fn names(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    items(headers, name).any(|item| item.eq_ignore_ascii_case(word))
+}
+
+/// The items of a list, which may be in several headers.
+fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lists = headers.get_all(name).iter().filter_map(|list| list.to_str().ok());
-    lists.flat_map(|list| list.split(',')).any(|item| item.trim().eq_ignore_ascii_case(word))
+    lists.flat_map(|list| list.split(',')).map(str::trim)
 }
 
 #[cfg(test)]
@@ -113,30 +106,26 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_this_host_and_listed_ones_may_and_no_others() {
-        let list = Cors { origins: Origins::List(vec!["https://a.example".to_owned()]), ..Cors::default() };
-        let none = Cors::default();
-        let any = Cors { origins: Origins::Any, ..Cors::default() };
-        for (cors, origin, allowed) in [
-            (&none, "http://gate.example:8000", true),
-            (&none, "https://GATE.example:8000", true),
-            (&none, "http://gate.example", false),
-            (&none, "http://gate.example:8000.evil.example", false),
-            (&none, "null", false),
-            (&none, "", false),
-            (&none, "https://a.example", false),
-            (&list, "https://a.example", true),
-            (&list, "https://b.example", false),
-            (&list, "null", false),
-            (&any, "https://b.example", true),
+    fn one_known_subprotocol_is_spoken_and_no_other() {
+        let known = ["agent-ws", "other"];
+        for (asked, spoken) in [
+            (&["agent-ws"][..], Some("agent-ws")),
+            (&["key.secret, agent-ws"], Some("agent-ws")),
+            (&["key.secret", " agent-ws"], Some("agent-ws")),
+            (&["agent-ws, other"], None),
+            (&["agent-ws, agent-ws"], None),
+            (&["Agent-WS"], None),
+            (&["key.secret"], None),
+            (&[""], None),
+            (&[], None),
         ] {
-            let headers = headers(&[("host", "gate.example:8000"), ("origin", origin)]);
-            assert_eq!(check_origin(cors, &headers).is_ok(), allowed, "{origin} {:?}", cors.origins);
+            let mut headers = HeaderMap::new();
+            for list in asked {
+                headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(list));
+            }
+            let answer = subprotocol(&headers, &known);
+            assert_eq!(answer.as_ref().map(|answer| answer.to_str().unwrap()), spoken, "{asked:?}");
         }
-        assert!(check_origin(&none, &headers(&[("host", "h")])).is_ok());
-        let mut two = headers(&[("host", "h"), ("origin", "http://h")]);
-        two.append(ORIGIN, HeaderValue::from_static("http://h"));
-        assert!(check_origin(&none, &two).is_err());
     }
 
     #[test]
@@ -150,7 +139,7 @@ mod tests {
         let answer = |pairs: &[(&'static str, &'static str)], version| {
             let (mut head, ()) = http::Request::new(()).into_parts();
             (head.headers, head.version) = (headers(pairs), version);
-            check(&head).map_err(|error| error.status)
+            check(&head, &["agent-ws"]).map_err(|error| error.status)
         };
         let accepted = answer(&good, Version::HTTP_11).unwrap();
         // The example of the standard.

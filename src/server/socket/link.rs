@@ -259,12 +259,8 @@ impl Link {
                 let running = running.map(|running| (running.0.opening(), running.0, running.1));
                 let said = running.as_ref().map(|((chat, context), _, past)| Running { chat, context, past });
                 let encoder = self.socket.subscribed(&key, &messages, said, &mut self.out);
-                let shown = running.map(|((_, context), follower, _)| Shown {
-                    turn: context.turn,
-                    source: Source::Kept(follower),
-                    encoder,
-                    record: None,
-                });
+                let shown = running
+                    .map(|((_, context), follower, _)| Shown::new(context.turn, Source::Kept(follower), encoder));
                 self.shows.follow(&key, &thread.unwrap_or_default(), watch, shown);
             }
         }
@@ -295,7 +291,7 @@ impl Link {
             record.model(&context.model);
         }
         let thread = named(&context);
-        self.shows.add(key, &thread, Shown { turn: context.turn, source, encoder, record });
+        self.shows.add(key, &thread, Shown { record, ..Shown::new(context.turn, source, encoder) });
     }
 
     fn hear(&mut self, message: Message) -> Option<End> {

@@ -23,6 +23,7 @@ use http::{Method, Response};
 use hyper::upgrade::OnUpgrade;
 
 use super::body::Body;
+use super::cors;
 use super::exchange::refused;
 use super::gateway::Gateway;
 use crate::access;
@@ -104,8 +105,9 @@ fn open(
     session: Box<dyn Socket>,
     head: &mut Parts,
 ) -> Result<(Response<Body>, link::Link, OnUpgrade), Refused> {
-    let response = handshake::check(head)?;
-    handshake::check_origin(&route.cors, &head.headers)?;
+    let response = handshake::check(head, &[route.protocol.name])?;
+    // Browsers let any page open a socket anywhere, and send the user's cookies along.
+    cors::check(&route.cors, head)?;
     let owner = access::identify(&gateway.plan, head)?.owner;
     if gateway.stop.has_begun() {
         return Err(Refused::Stopping);

@@ -35,6 +35,8 @@ struct Show {
     lost: bool,
     /// The turn that the page joined late, if it did.
     joined: Option<Text>,
+    /// How often the thread has been emptied before its next turn.
+    cleared: usize,
     turns: VecDeque<Shown>,
 }
 
@@ -48,6 +50,8 @@ pub struct Shown {
     pub encoder: Option<Box<dyn Encoder>>,
     /// What is logged of it, if this connection began it.
     pub record: Option<Record>,
+    /// How often its thread has been emptied behind it.
+    pub cleared: usize,
 }
 
 impl Shows {
@@ -61,6 +65,7 @@ impl Shows {
                 watch: None,
                 lost: false,
                 joined: None,
+                cleared: 0,
                 turns: VecDeque::from([shown]),
             });
             return;
@@ -91,6 +96,7 @@ impl Shows {
             watch: Some(watch),
             lost: false,
             joined,
+            cleared: 0,
             turns,
         });
     }
@@ -112,7 +118,7 @@ impl Shows {
 
     /// True if no turn is shown now.
     pub fn is_idle(&self) -> bool {
-        self.shows.iter().all(|show| show.turns.is_empty())
+        self.shows.iter().all(|show| show.turns.is_empty() && show.cleared == 0)
     }
 
     /// Cancels the turn under a key, and shows no more of it.
@@ -141,7 +147,8 @@ impl Shows {
         Poll::Pending
     }
 
-    /// The same of the turns of a thread that have said their last. Pending if there is nothing to say of them.
+    /// The same of what is over in a thread: turns that have said their last, and what has been emptied. Pending if there
+    /// is nothing to say of that.
     pub fn poll_over(
         &mut self,
         thread: &Text,
@@ -155,7 +162,8 @@ impl Shows {
                 continue;
             }
             show.pull(cx);
-            if show.turns.front().is_some_and(Shown::is_over) && self.poll_at(at, socket, cx, out).is_ready() {
+            let over = show.cleared > 0 || show.turns.front().is_some_and(Shown::is_over);
+            if over && self.poll_at(at, socket, cx, out).is_ready() {
                 return Poll::Ready(());
             }
         }
@@ -171,6 +179,12 @@ impl Shows {
             socket.cut(&show.key, out);
         }
         while out.len() == before {
+            for _ in 0..std::mem::take(&mut show.cleared) {
+                socket.cleared(&show.key, out);
+            }
+            if out.len() > before {
+                break;
+            }
             let Some(shown) = show.turns.front_mut() else { return Poll::Pending };
             if shown.source.poll(cx, events).is_pending() {
                 return Poll::Pending;
@@ -187,7 +201,7 @@ impl Shows {
                 socket.cut(&show.key, out);
             }
             if ended {
-                show.turns.pop_front();
+                show.cleared += show.turns.pop_front().map_or(0, |shown| shown.cleared);
             }
         }
         Poll::Ready(())
@@ -196,7 +210,7 @@ impl Shows {
 
 impl Show {
     fn is_used(&self) -> bool {
-        self.watch.is_some() || self.lost || !self.turns.is_empty()
+        self.watch.is_some() || self.lost || self.cleared > 0 || !self.turns.is_empty()
     }
 
     /// Takes the turns that have begun. If one of them is lost, all that follow are lost with it.
@@ -211,8 +225,12 @@ impl Show {
                         return self.lose();
                     }
                     let turn = follower.turn().clone();
-                    self.turns.push_back(Shown { turn, source: Source::Kept(follower), encoder: None, record: None });
+                    self.turns.push_back(Shown::new(turn, Source::Kept(follower), None));
                 }
+                Poll::Ready(Seen::Cleared) => match self.turns.back_mut() {
+                    Some(shown) => shown.cleared += 1,
+                    None => self.cleared += 1,
+                },
                 Poll::Ready(Seen::Lost) => return self.lose(),
                 Poll::Pending => return,
             }
@@ -226,6 +244,11 @@ impl Show {
 }
 
 impl Shown {
+    /// A turn that this connection has not begun.
+    pub const fn new(turn: Text, source: Source, encoder: Option<Box<dyn Encoder>>) -> Self {
+        Self { turn, source, encoder, record: None, cleared: 0 }
+    }
+
     fn is_over(&self) -> bool {
         match &self.source {
             Source::Kept(follower) => follower.over(),

@@ -296,6 +296,8 @@ async def ends_early(http):
             in_order(frames, chat)
             check(frames[-1]["type"] == "cancelled" and len(frames) < 60, "it went on:", kinds(frames))
             seen.frames(some(frames, said(frames)))
+            if verb == "clear_history":
+                seen.frames([await one.frame()])
             kept = [(each["role"], each["content"]) for each in await messages(http, chat, SLOW)]
             check(kept == ([("user", "a long one"), ("assistant", said(frames))] if verb == "stop" else []), kept)
         chat = await made(http, SLOW)

@@ -261,9 +261,9 @@ async fn mistakes_are_told_and_leave_the_socket_open() {
         (json!({"type": "chat", "chat_id": id}), "text or an image", true),
         (json!({"type": "chat", "chat_id": id, "content": "  "}), "text or an image", true),
         (json!({"type": "chat", "chat_id": id, "content": {}}), "content", true),
-        (json!({"type": "chat", "chat_id": "../etc/passwd", "content": "x"}), "no such thread", true),
-        (json!({"type": "subscribe", "chat_id": "unknown"}), "no such thread", true),
-        (json!({"type": "clear_history", "chat_id": "unknown"}), "no such thread", true),
+        (json!({"type": "chat", "chat_id": "../etc/passwd", "content": "x"}), "no such chat", true),
+        (json!({"type": "subscribe", "chat_id": "unknown"}), "no such chat", true),
+        (json!({"type": "clear_history", "chat_id": "unknown"}), "no such chat", true),
     ] {
         socket.send(&message).await;
         let error = socket.expect("error").await;
@@ -289,4 +289,22 @@ async fn a_message_whose_page_has_gone_is_answered_all_the_same() {
         kept[1]["content"] == "there"
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_text_with_a_nul_is_told_kept_and_found() {
+    let (fake, gateway) = start().await;
+    let id = chat(gateway.addr).await;
+    let mut socket = Socket::open(gateway.addr).await;
+    let text = "before\u{0}behind";
+    socket.say(&id, text).await;
+    assert_eq!(socket.expect("user_message").await["content"], text);
+    let asked = fake.asked().await;
+    assert!(asked.body["messages"].to_string().contains("before\\u0000behind"), "{}", asked.body);
+    asked.answer("text ok\nfinish stop\n").await;
+    socket.until(&["result"]).await;
+    let (_, kept) = rest(gateway.addr, "GET", &format!("/api/chats/{id}/messages"), None).await;
+    assert_eq!(kept[0]["content"], text);
+    let (_, found) = rest(gateway.addr, "GET", "/api/chats/search?q=behind", None).await;
+    assert_eq!(found[0]["id"], json!(id), "{found}");
 }

@@ -120,16 +120,13 @@ fn check(frame: &Value, said: &mut Option<String>, seen: &Seen) {
         }
         "error" => {
             let error = frame["error"].as_str().unwrap();
-            assert!(
-                ["nothing to stop", "another message of this thread is being answered"].contains(&error),
-                "{error}"
-            );
+            assert!(["nothing to stop", "another message of this chat is being answered"].contains(&error), "{error}");
         }
         _ => {}
     }
 }
 
-fn memory() -> u64 {
+pub fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0) / 1024

@@ -1,6 +1,9 @@
 //! Chats over a WebSocket.
 
+mod abuse;
+mod beginning;
 mod chats;
+mod cleared;
 mod doors;
 mod limits;
 mod load;
@@ -64,7 +67,12 @@ impl Socket {
 
     /// Opens a connection with more headers.
     pub async fn try_open(addr: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
-        let mut request = format!("ws://{addr}/ws/chat").into_client_request()?;
+        Self::open_at(addr, "/ws/chat", headers).await
+    }
+
+    /// The same at another path.
+    pub async fn open_at(addr: SocketAddr, path: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
+        let mut request = format!("ws://{addr}{path}").into_client_request()?;
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
