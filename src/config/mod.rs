@@ -5,6 +5,7 @@
 //! after a mistake, so that one run shows all of them; then every reference is looked up once.
 
 mod file;
+mod limits;
 mod mask;
 mod mcp;
 pub mod pattern;

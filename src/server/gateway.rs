@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::inspect;
 use super::stop::Stop;
 use crate::config::plan::{Attachments, FactsMount, InspectMount, Plan, Route};
+use crate::limits::Limiter;
 use crate::store::{Sqlite, Store};
 use crate::threads::{Files, NoFiles, Threads};
 use crate::tools::mcp::Servers;
@@ -21,6 +22,8 @@ pub struct Gateway {
     pub store: Arc<dyn Store>,
     pub servers: Arc<Servers>,
     pub threads: Arc<Threads>,
+    /// What everybody has taken of what they may ask for.
+    pub limits: Arc<Limiter>,
     /// The files of users, if they may send any.
     pub uploads: Option<Arc<Uploads>>,
     _sweeping: Option<Sweeping>,
@@ -40,7 +43,8 @@ impl Gateway {
         let open = |settings| Uploads::open(settings, plan.store.as_ref(), Arc::clone(&store));
         let uploads = plan.attachments.clone().map(open).transpose()?;
         let _sweeping = uploads.as_ref().map(Uploads::sweeping);
-        Ok(Self { plan, stop, store, servers, threads, uploads, _sweeping, routes })
+        let limits = Arc::new(Limiter::new(Arc::clone(&store)));
+        Ok(Self { plan, stop, store, servers, threads, limits, uploads, _sweeping, routes })
     }
 
     /// The uploaded files, as the page of this request finds them.

@@ -116,6 +116,7 @@ impl Listening {
         }
         stopper.advance(Phase::Now);
         gateway.threads.turns().close(LAST_WRITES).await;
+        let _ = tokio::time::timeout(LAST_WRITES, gateway.limits.settle()).await;
         gateway.servers.close().await;
     }
 }
@@ -159,6 +160,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+    use crate::limits::Admission;
     use crate::store::{Direction, Owner, PageQuery, Write};
     use crate::tools::{Scope, Toolbox};
     use crate::turn::{Beside, Kept, Leaving, Parts};
@@ -194,6 +196,7 @@ mod tests {
             scope: Scope::default(),
             timeout: LONG,
             summaries: None,
+            admission: Admission::default(),
             upstreams: Arc::clone(&gateway.threads.means().upstreams),
             stop: gateway.stop.clone(),
         };

@@ -11,6 +11,7 @@ use chatwire_protocols::protocol::{Keeps, Reply, ReplyContext};
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
+use super::allowance;
 use super::body::{Body, TurnBody};
 use super::exchange::{Asked, refused};
 use super::gateway::Gateway;
@@ -18,9 +19,10 @@ use super::pump::Pumped;
 use super::source::Source;
 use crate::clock::now_ms;
 use crate::config::plan::Route;
+use crate::limits::Admission;
 use crate::telemetry::Record;
 use crate::threads::new_id;
-use crate::turn::{Driver, parts};
+use crate::turn::{Driver, Parts, parts};
 
 /// Who notices that a page does not read its answer.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +38,12 @@ pub async fn reply(
     gateway: &Gateway,
     route: &Arc<Route>,
     asked: Asked,
+    admission: Admission,
     mut record: Record,
     pace: Pace,
 ) -> Response<Body> {
-    let Asked { chat, model, owner } = asked;
+    let Asked { chat, model, caller } = asked;
+    let (owner, standing) = (caller.map(|caller| caller.owner), admission.standing);
     record.model(&model.name);
     let turn = new_id("turn");
     let context = ReplyContext {
@@ -51,7 +55,10 @@ pub async fn reply(
     };
     let reply = route.frontend.open(&chat, &context);
     let parts = parts(gateway.threads.means(), route, owner.as_ref(), turn, chat, model).await;
-    send(route, reply, Source::Own(Box::new(Driver::new(parts))), record, pace).await
+    let driver = Driver::new(Parts { admission, ..parts });
+    let mut response = send(route, reply, Source::Own(Box::new(driver)), record, pace).await;
+    allowance::tell(response.headers_mut(), standing);
+    response
 }
 
 /// Gives the reply to a turn, wherever its events come from.

@@ -32,6 +32,7 @@ pub use error::ThreadError;
 pub use files::{Files, NoFiles, Serving};
 
 use crate::config::plan::{Memory, Route};
+use crate::limits::Admission;
 use crate::store::{Owner, Store};
 use crate::turn::{Follower, Means, Turns};
 
@@ -54,6 +55,8 @@ pub struct Asker<'a> {
     pub memory: &'a Memory,
     /// The uploaded files, as this page finds them.
     pub files: &'a dyn Files,
+    /// What the limits have said to a turn.
+    pub admission: &'a Admission,
 }
 
 /// What a page gets.

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::Threads;
 use crate::clock::now_ms;
 use crate::config::plan::Model;
+use crate::limits::Meter;
 use crate::line::one_line;
 use crate::store::{Owner, StoreError, Write};
 use crate::turn::Aside;
@@ -43,19 +44,25 @@ pub struct Naming {
     thread: String,
     words: String,
     model: Option<Arc<Model>>,
+    meter: Meter,
 }
 
 impl Naming {
     /// By these words of the user, or by what the model makes of them.
     pub fn new(owner: &Owner, thread: &Thread, words: String, model: Option<Arc<Model>>) -> Self {
-        Self { owner: owner.clone(), thread: thread.id.clone(), words, model }
+        Self { owner: owner.clone(), thread: thread.id.clone(), words, model, meter: Meter::default() }
+    }
+
+    /// The same; what the model costs is counted here.
+    pub fn counted_by(self, meter: Meter) -> Self {
+        Self { meter, ..self }
     }
 
     /// Finds a name and stores it; gives what a page is told of it.
     pub fn run(self, threads: Arc<Threads>) -> Pin<Box<dyn Future<Output = Option<Data>> + Send>> {
         Box::pin(async move {
             let made = match &self.model {
-                Some(model) => ask(&threads, Arc::clone(model), &self.words).await,
+                Some(model) => ask(&threads, Arc::clone(model), &self.words, self.meter.clone()).await,
                 None => None,
             };
             let title = made.or_else(|| of_message(&self.words))?;
@@ -136,14 +143,14 @@ fn told(thread: &Thread) -> Option<Data> {
 }
 
 /// Asks a model for a title; nothing if it gives none in time.
-async fn ask(threads: &Threads, model: Arc<Model>, words: &str) -> Option<String> {
+async fn ask(threads: &Threads, model: Arc<Model>, words: &str, meter: Meter) -> Option<String> {
     let mut chat = ChatRequest {
         messages: vec![Message::text(Role::System, ASKING), Message::text(Role::User, words)],
         stream: true,
         ..ChatRequest::default()
     };
     chat.settings.max_tokens = Some(MOST_TOKENS);
-    let aside = Aside::new(Arc::clone(&threads.means.upstreams), model, chat, DEADLINE);
+    let aside = Aside::new(Arc::clone(&threads.means.upstreams), model, chat, DEADLINE).counted_by(meter);
     match aside.text(MOST_SAID).await {
         Ok(text) => of_model(&text),
         Err(failure) => {

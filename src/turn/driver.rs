@@ -14,8 +14,10 @@ use chatwire_protocols::protocol::DecodeContext;
 use compact_str::format_compact;
 use tokio::time::Instant;
 
+use super::counter::Counter;
 use super::machine::{Action, Input, Machine};
 use crate::config::plan::Model;
+use crate::limits::{Admission, Meter, Permit};
 use crate::server::Stop;
 use crate::tools::{Heard, Running, Scope, Summaries, Toolbox};
 use crate::upstream::{Alarm, Call, Upstreams};
@@ -46,6 +48,8 @@ pub struct Parts {
     pub timeout: Duration,
     /// How long results of tools are summarised, if they are.
     pub summaries: Option<Arc<Summaries>>,
+    /// Its place among the turns that may run, and what counts what it uses.
+    pub admission: Admission,
     /// Where the providers are called from.
     pub upstreams: Arc<Upstreams>,
     /// Says when the gateway stops.
@@ -62,6 +66,9 @@ pub struct Driver {
     /// The target that answered last; the next step begins with it.
     target: usize,
     tools: Running,
+    counter: Counter,
+    /// Given back before the turn's end is told: the page may ask again at once.
+    permit: Option<Permit>,
     scope: Arc<Scope>,
     scratch: Vec<Event>,
     deadline: Alarm,
@@ -80,8 +87,12 @@ impl Driver {
             seed: parts.turn.chars().rev().take(12).collect::<String>().chars().rev().collect(),
             machine: Machine::new(parts.turn, parts.chat, parts.toolbox, parts.max_steps)
                 .with_page_calls(parts.page_calls),
+            tools: Running::new(Arc::clone(&parts.upstreams))
+                .summing(parts.summaries)
+                .counted_by(parts.admission.meter.clone()),
+            counter: Counter::new(parts.admission.meter, Arc::clone(&parts.model)),
+            permit: Some(parts.admission.permit),
             model: parts.model,
-            tools: Running::new(Arc::clone(&parts.upstreams)).summing(parts.summaries),
             upstreams: parts.upstreams,
             call: None,
             target: 0,
@@ -93,6 +104,11 @@ impl Driver {
             started: false,
             mistake: None,
         }
+    }
+
+    /// What its model calls use is counted here.
+    pub(super) fn count_by(&mut self, meter: Meter) {
+        self.counter.count_by(meter);
     }
 
     /// Appends the next events to `out`: ready when there are some, or when the turn has ended.
@@ -187,6 +203,7 @@ impl Driver {
         let mut fresh = std::mem::take(&mut self.scratch);
         let mut next = Action::Wait;
         for event in fresh.drain(..) {
+            self.counter.hear(self.target, &event);
             match self.machine.input(Input::Upstream(event), out) {
                 Action::Wait => {}
                 action => {
@@ -212,6 +229,7 @@ impl Driver {
                     first_block: self.machine.next_block(),
                     ..DecodeContext::default()
                 };
+                self.counter.begin(self.machine.chat());
                 let upstreams = Arc::clone(&self.upstreams);
                 self.call = Some(Call::new(upstreams, Arc::clone(&self.model), self.target, context));
             }
@@ -225,6 +243,8 @@ impl Driver {
             Action::End => {
                 self.call = None;
                 self.tools.clear();
+                self.counter.cut();
+                self.permit = None;
             }
         }
     }

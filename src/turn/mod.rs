@@ -5,6 +5,7 @@
 mod approvals;
 mod aside;
 mod claims;
+mod counter;
 mod driver;
 mod feed;
 mod follower;

@@ -11,6 +11,7 @@ use super::own::with_own;
 use crate::config::pattern;
 use crate::config::plan::{Model, Route, ToolPlan};
 use crate::layers::Prepared;
+use crate::limits::Admission;
 use crate::server::Stop;
 use crate::store::{Owner, Store};
 use crate::tools::mcp::Servers;
@@ -82,6 +83,7 @@ pub async fn parts(
         page_calls: false,
         timeout: route.turn_timeout,
         summaries: route.summaries.clone(),
+        admission: Admission::default(),
         upstreams: Arc::clone(&means.upstreams),
         stop: means.stop.clone(),
     }

@@ -2,6 +2,7 @@
 
 mod action;
 mod http_tool;
+mod limits;
 mod mcp;
 mod model;
 mod names;
@@ -61,6 +62,8 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
         mcp,
         inspect: resolver.inspect(&file.inspect, file),
         attachments: resolver.attachments(file),
+        limits: limits::rules(&file.limits),
+        cache_size: limits::cache_size(&file.cache),
     }
 }
 

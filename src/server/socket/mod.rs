@@ -106,13 +106,13 @@ fn open(
 ) -> Result<(Response<Body>, link::Link, OnUpgrade), Refused> {
     let response = handshake::check(head)?;
     handshake::check_origin(&route.cors, &head.headers)?;
-    let owner = access::identify(&gateway.plan, head)?.owner;
+    let caller = access::identify(&gateway.plan, head)?;
     if gateway.stop.has_begun() {
         return Err(Refused::Stopping);
     }
     let upgrade = head.extensions.remove::<OnUpgrade>().ok_or_else(handshake::not_here)?;
     let id = super::request::id(&head.headers).to_str().unwrap_or_default().to_owned();
     let files = gateway.files(head);
-    let page = asks::Page { gateway: Arc::clone(gateway), route: Arc::clone(route), owner, files };
+    let page = asks::Page { gateway: Arc::clone(gateway), route: Arc::clone(route), caller, files };
     Ok((response, link::Link::new(page, session, id), upgrade))
 }
