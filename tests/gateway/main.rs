@@ -17,6 +17,7 @@ mod http2;
 mod http_tools;
 mod keep_alive;
 mod leaving;
+mod limits;
 mod logs;
 mod memory;
 mod models;
