@@ -1,6 +1,30 @@
 //! Answers of models that are given again when exactly the same is asked.
+//!
+//! ```text
+//! request of a model call ─▶ Key ─▶ Cache ── known ──▶ Playing ─▶ events, as if the provider had said them
+//!                                     └── unknown ─▶ the provider ─▶ Recorder ─▶ Cache
+//! ```
+//!
+//! What is kept are the events of one model call, not the bytes of a dialect: who asks in another dialect gets the same
+//! answer in his own words. Two who ask the same at the same time both ask the provider.
 
+mod key;
+mod playing;
+mod recording;
+mod shelf;
+
+use std::sync::Arc;
 use std::time::Duration;
+
+use chatwire_protocols::chat::ChatRequest;
+
+pub use key::Key;
+pub use playing::Playing;
+pub use recording::{Place, Recorded, Recorder};
+pub use shelf::Cache;
+
+use crate::config::plan::{Model, Source};
+use crate::store::Owner;
 
 /// How a route's answers are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,4 +37,48 @@ pub struct CachePlan {
     pub shared: bool,
     /// The pause between the pieces of one.
     pub pace: Duration,
+}
+
+/// The answers that one turn may find.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    cache: Arc<Cache>,
+    plan: CachePlan,
+    /// Whose they are; nobody's if all share them.
+    owner: Option<Owner>,
+}
+
+/// What came of looking for an answer.
+pub enum Found {
+    /// It is known, and has this pause between its pieces.
+    Hit(Arc<Recorded>, Duration),
+    /// It is not: what the provider says may be kept.
+    Miss(Recorder),
+}
+
+impl Answers {
+    /// Those of an owner; none if the route keeps none, or it is not known whose they would be.
+    pub fn of(cache: &Arc<Cache>, plan: Option<CachePlan>, owner: Option<&Owner>) -> Option<Self> {
+        let plan = plan?;
+        let owner = match plan.shared {
+            true => None,
+            false => Some(owner?.clone()),
+        };
+        Some(Self { cache: Arc::clone(cache), plan, owner })
+    }
+
+    /// Looks for the answer to a request. Nothing where the request brings its own provider: what that says is nobody
+    /// else's business, and not even its own the next time. Who asks for another answer finds none, but his is kept.
+    pub fn find(&self, chat: &ChatRequest, model: &Model) -> Option<Found> {
+        if model.targets.iter().any(|target| matches!(target.provider.source, Source::Brought(..))) {
+            return None;
+        }
+        let key = Key::new(chat, model, self.owner.as_ref());
+        if !chat.regenerate
+            && let Some(recorded) = self.cache.find(&key, self.plan.ttl)
+        {
+            return Some(Found::Hit(recorded, self.plan.pace));
+        }
+        Some(Found::Miss(Recorder::new(Arc::clone(&self.cache), key, self.plan.max_entry)))
+    }
 }

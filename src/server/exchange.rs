@@ -134,7 +134,8 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
         return Err(CallerError::new(405, "method_not_allowed", "use POST"));
     }
     request::check_media(&head.headers)?;
-    let owned = route.needs_owner() || !gateway.plan.limits.owner.is_empty();
+    let private = route.cache.is_some_and(|cache| !cache.shared);
+    let owned = route.needs_owner() || private || !gateway.plan.limits.owner.is_empty();
     let caller = if owned { Some(access::identify(&gateway.plan, head)?) } else { None };
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;

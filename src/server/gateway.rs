@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::inspect;
 use super::stop::Stop;
+use crate::cache::Cache;
 use crate::config::plan::{Attachments, FactsMount, InspectMount, Plan, Route};
 use crate::limits::Limiter;
 use crate::store::{Sqlite, Store};
@@ -38,7 +39,13 @@ impl Gateway {
         let servers = Arc::new(Servers::default());
         servers.apply(&plan.mcp);
         let turns = Turns::new(plan.server.max_turns);
-        let means = Means { store: Arc::clone(&store), upstreams, stop: stop.clone(), servers: Arc::clone(&servers) };
+        let means = Means {
+            store: Arc::clone(&store),
+            upstreams,
+            stop: stop.clone(),
+            servers: Arc::clone(&servers),
+            cache: Arc::new(Cache::new(plan.cache_size)),
+        };
         let threads = Arc::new(Threads::new(means, turns));
         let open = |settings| Uploads::open(settings, plan.store.as_ref(), Arc::clone(&store));
         let uploads = plan.attachments.clone().map(open).transpose()?;

@@ -197,6 +197,7 @@ mod tests {
             timeout: LONG,
             summaries: None,
             admission: Admission::default(),
+            answers: None,
             upstreams: Arc::clone(&gateway.threads.means().upstreams),
             stop: gateway.stop.clone(),
         };

@@ -36,6 +36,7 @@ impl Aside {
             timeout: within,
             summaries: None,
             admission: Admission::default(),
+            answers: None,
             upstreams,
             stop: Stop::never(),
         });

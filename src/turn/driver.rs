@@ -14,8 +14,10 @@ use chatwire_protocols::protocol::DecodeContext;
 use compact_str::format_compact;
 use tokio::time::Instant;
 
+use super::asking::Asking;
 use super::counter::Counter;
 use super::machine::{Action, Input, Machine};
+use crate::cache::{Answers, Found, Place, Playing};
 use crate::config::plan::Model;
 use crate::limits::{Admission, Meter, Permit};
 use crate::server::Stop;
@@ -50,6 +52,8 @@ pub struct Parts {
     pub summaries: Option<Arc<Summaries>>,
     /// Its place among the turns that may run, and what counts what it uses.
     pub admission: Admission,
+    /// The answers that it may find instead of asking a provider.
+    pub answers: Option<Answers>,
     /// Where the providers are called from.
     pub upstreams: Arc<Upstreams>,
     /// Says when the gateway stops.
@@ -62,7 +66,10 @@ pub struct Driver {
     model: Arc<Model>,
     upstreams: Arc<Upstreams>,
     seed: Text,
-    call: Option<Call>,
+    call: Option<Asking>,
+    answers: Option<Answers>,
+    /// Whether all answers so far were known, if any could be.
+    cached: Option<bool>,
     /// The target that answered last; the next step begins with it.
     target: usize,
     tools: Running,
@@ -95,6 +102,8 @@ impl Driver {
             model: parts.model,
             upstreams: parts.upstreams,
             call: None,
+            answers: parts.answers,
+            cached: None,
             target: 0,
             scope: Arc::new(parts.scope),
             scratch: Vec::new(),
@@ -144,12 +153,17 @@ impl Driver {
 
     /// The target that is being asked, or was asked last, as `provider/model`.
     pub fn target(&self) -> String {
-        let at = self.call.as_ref().map_or(self.target, Call::target);
+        let at = self.call.as_ref().map_or(self.target, Asking::target);
         self.model
             .targets
             .get(at)
             .map(|target| format!("{}/{}", target.provider.name, target.model))
             .unwrap_or_default()
+    }
+
+    /// Whether its answers so far were known without asking a provider; nothing if none could be.
+    pub const fn cached(&self) -> Option<bool> {
+        self.cached
     }
 
     fn poll_inner(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<()> {
@@ -229,9 +243,7 @@ impl Driver {
                     first_block: self.machine.next_block(),
                     ..DecodeContext::default()
                 };
-                self.counter.begin(self.machine.chat());
-                let upstreams = Arc::clone(&self.upstreams);
-                self.call = Some(Call::new(upstreams, Arc::clone(&self.model), self.target, context));
+                self.call = Some(self.ask(context));
             }
             Action::Run(runs) => {
                 self.call = None;
@@ -247,6 +259,26 @@ impl Driver {
                 self.permit = None;
             }
         }
+    }
+
+    /// Asks a provider, or gives the answer that is known.
+    fn ask(&mut self, context: DecodeContext) -> Asking {
+        let chat = self.machine.chat();
+        let place = Place { first_block: context.first_block, seed: context.seed.clone() };
+        let recorder = match self.answers.as_ref().and_then(|answers| answers.find(chat, &self.model)) {
+            Some(Found::Hit(recorded, pace)) => {
+                self.cached = Some(self.cached.unwrap_or(true));
+                return Asking::Cached(Playing::new(recorded, place, pace));
+            }
+            Some(Found::Miss(recorder)) => {
+                self.cached = Some(false);
+                Some(recorder.at(place))
+            }
+            None => None,
+        };
+        self.counter.begin(chat);
+        let (upstreams, model) = (Arc::clone(&self.upstreams), Arc::clone(&self.model));
+        Asking::Call(Box::new(Call::new(upstreams, model, self.target, context)), recorder)
     }
 
     fn check_time(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) {

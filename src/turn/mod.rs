@@ -4,6 +4,7 @@
 
 mod approvals;
 mod aside;
+mod asking;
 mod claims;
 mod counter;
 mod driver;
@@ -31,3 +32,4 @@ pub use round::ToolRun;
 pub use task::Beside;
 pub use turns::{Busy, Kept, Leaving, Turns};
 pub use watch::{Seen, Watch};
+pub(crate) use weight::weight;

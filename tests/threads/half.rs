@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chatwire::cache::Cache;
 use chatwire::limits::Admission;
 use chatwire::server::Stop;
 use chatwire::store::{
@@ -164,8 +165,13 @@ async fn tried(
     store.apply(&owner, "t", vec![Write::Thread(thread)]).await.unwrap();
     store.broken.store(broken, Ordering::Relaxed);
     let upstreams = Arc::new(Upstreams::new(&plan).unwrap());
-    let means =
-        Means { store: Arc::clone(&store) as Arc<dyn Store>, upstreams, stop: Stop::never(), servers: Arc::default() };
+    let means = Means {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        upstreams,
+        stop: Stop::never(),
+        servers: Arc::default(),
+        cache: Arc::new(Cache::new(0)),
+    };
     let threads = Arc::new(Threads::new(means, Turns::new(8)));
     let route = &plan.routes[0];
     let admission = Admission::default();

@@ -79,6 +79,7 @@ impl Bench {
                 timeout: LONG,
                 summaries: None,
                 admission: Admission::default(),
+                answers: None,
                 upstreams: Arc::clone(&self.upstreams),
                 stop: Stop::never(),
             },
