@@ -7,6 +7,7 @@ mod support;
 
 mod approval;
 mod attachments;
+mod cache;
 mod connections;
 mod cors;
 mod costs;
