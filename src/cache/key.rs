@@ -59,6 +59,11 @@ impl Key {
         let _ = serde_json::to_writer(&mut hash, &question);
         Self(hash.0.finalize().into())
     }
+
+    #[cfg(test)]
+    pub(super) const fn of_number(number: u8) -> Self {
+        Self([number; 32])
+    }
 }
 
 fn said<'a>(message: &'a Message, calls: &mut HashMap<&'a str, usize>) -> Vec<Said<'a>> {

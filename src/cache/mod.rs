@@ -82,3 +82,62 @@ impl Answers {
         Some(Found::Miss(Recorder::new(Arc::clone(&self.cache), key, self.plan.max_entry)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chatwire_protocols::chat::{Message, Role};
+
+    use super::*;
+    use crate::config::plan::{ModelDefaults, ModelTarget, Prices, Provider, Timeouts};
+    use crate::tools::fence::Fence;
+
+    /// An empty cache of one owner.
+    pub fn answers() -> Answers {
+        let plan = CachePlan {
+            ttl: Duration::from_secs(60),
+            max_entry: 1 << 20,
+            shared: true,
+            pace: Duration::from_millis(5),
+        };
+        Answers::of(&Arc::new(Cache::new(4 << 20)), Some(plan), None).unwrap()
+    }
+
+    pub fn question() -> (ChatRequest, Model) {
+        let messages = vec![Message::text(Role::User, "hi")];
+        let model = Model { name: "m".to_owned(), targets: Vec::new(), defaults: ModelDefaults::default() };
+        (ChatRequest { messages, ..ChatRequest::default() }, model)
+    }
+
+    #[test]
+    fn without_an_owner_nothing_is_kept_but_what_all_share() {
+        let cache = Arc::new(Cache::new(1 << 20));
+        let shared = answers().plan;
+        let own = CachePlan { shared: false, ..shared };
+        assert!(Answers::of(&cache, None, Some(&Owner::local())).is_none());
+        assert!(Answers::of(&cache, Some(own), None).is_none());
+        assert!(Answers::of(&cache, Some(own), Some(&Owner::local())).is_some());
+        assert!(Answers::of(&cache, Some(shared), None).is_some());
+    }
+
+    #[test]
+    fn what_a_provider_says_that_a_request_has_brought_is_not_kept() {
+        let (chat, mut model) = question();
+        assert!(answers().find(&chat, &model).is_some());
+        let options = chatwire_protocols::options::Options::default();
+        let protocol = chatwire_protocols::find("openai-chat").unwrap();
+        let seconds = Duration::from_secs(1);
+        let provider = Provider {
+            name: "p".to_owned(),
+            protocol,
+            upstream: (protocol.upstream.as_ref().unwrap().make)(&options),
+            source: Source::Brought("https://a.example".to_owned(), Fence::new(Vec::new())),
+            key: None,
+            headers: Vec::new(),
+            timeouts: Timeouts { connect: seconds, first_byte: seconds, idle: seconds },
+            prices: Prices::default(),
+        };
+        let target = ModelTarget { provider: Arc::new(provider), model: "m".to_owned(), extra: serde_json::Map::new() };
+        model.targets.push(target);
+        assert!(answers().find(&chat, &model).is_none());
+    }
+}

@@ -56,6 +56,11 @@ impl Recorded {
         Some(event)
     }
 
+    #[cfg(test)]
+    pub(super) const fn of_size(bytes: usize) -> Self {
+        Self { events: Vec::new(), target: 0, first_block: 0, seed: Text::const_new(""), bytes }
+    }
+
     const fn move_block(&self, block: &mut BlockId, place: &Place) {
         block.0 = block.0 - self.first_block + place.first_block;
     }

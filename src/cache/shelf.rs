@@ -99,3 +99,74 @@ impl fmt::Debug for Cache {
         formatter.debug_struct("Cache").field("most", &self.most).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(number: u8) -> Key {
+        Key::of_number(number)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_given_until_it_is_too_old() {
+        let (cache, ttl) = (Cache::new(10_000), Duration::from_secs(10));
+        cache.put(key(1), Recorded::of_size(100));
+        tokio::time::advance(ttl).await;
+        assert!(cache.find(&key(1), ttl).is_some());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(cache.find(&key(1), ttl).is_none());
+        let shelf = cache.shelf();
+        assert_eq!((shelf.bytes, shelf.answers.len(), shelf.order.len()), (0, 0, 0));
+    }
+
+    proptest! {
+        /// Against a plain list in the order of use.
+        #[test]
+        fn the_longest_unused_make_room(
+            steps in proptest::collection::vec((0_u8..12, prop::option::of(0_usize..3_000)), 1..300),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            let _inside = runtime.enter();
+            const MOST: usize = 8_000;
+            let cache = Cache::new(MOST);
+            let mut model: Vec<(u8, usize)> = Vec::new();
+            for (number, size) in steps {
+                let at = model.iter().position(|(known, _)| *known == number);
+                match size {
+                    None => {
+                        let found = cache.find(&key(number), Duration::MAX);
+                        prop_assert_eq!(found.map(|found| found.bytes), at.map(|at| model[at].1));
+                        if let Some(at) = at {
+                            let used = model.remove(at);
+                            model.push(used);
+                        }
+                    }
+                    Some(size) => {
+                        cache.put(key(number), Recorded::of_size(size));
+                        model.retain(|(known, _)| *known != number);
+                        while model.iter().map(|(_, size)| size + EACH).sum::<usize>() + size + EACH > MOST {
+                            model.remove(0);
+                        }
+                        model.push((number, size));
+                    }
+                }
+                let shelf = cache.shelf();
+                prop_assert_eq!(shelf.bytes, model.iter().map(|(_, size)| size + EACH).sum::<usize>());
+                prop_assert_eq!((shelf.answers.len(), shelf.order.len()), (model.len(), model.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_larger_than_all_is_not_kept() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _inside = runtime.enter();
+        let cache = Cache::new(1_000);
+        cache.put(key(1), Recorded::of_size(100));
+        cache.put(key(2), Recorded::of_size(1_000));
+        assert!(cache.find(&key(1), Duration::MAX).is_some() && cache.find(&key(2), Duration::MAX).is_none());
+    }
+}

@@ -112,7 +112,7 @@ impl Limiter {
 
     /// Waits until what has been spent is stored.
     pub async fn settle(&self) {
-        self.state().purse.save(&self.store);
+        self.state().purse.save(|rows| self.store.add_spending(rows));
         std::future::poll_fn(|cx| {
             let mut state = self.state();
             let settled = state.purse.settle(cx);
@@ -201,7 +201,7 @@ impl Limiter {
                 None => state.tell_unpriced(model),
             }
         }
-        state.purse.save(&self.store);
+        state.purse.save(|rows| self.store.add_spending(rows));
         let settled = state.purse.settle_now();
         state.saved(&settled);
     }
@@ -305,5 +305,128 @@ fn unknown(error: &StoreError) -> Refused {
 impl fmt::Debug for Limiter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Limiter").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::config::plan::{Plan, Route};
+    use crate::limits::{Limits, Period};
+    use crate::store::{Owner, Spending, Sqlite};
+
+    const DOLLAR: u64 = 1_000_000_000_000;
+
+    fn plan(limits: &str) -> Plan {
+        let text = format!(
+            "{limits}\n[providers.p]\nprotocol = \"openai-chat\"\nreplay = {{}}\n[models.m]\ntargets = [\"p/m\"]\n\
+             [[routes]]\npath = \"/\"\nprotocol = \"vercel-auto\"\nmodel = \"m\"\n"
+        );
+        let plan = crate::config::parse("gateway.toml", &text, &|_| None);
+        plan.unwrap_or_else(|report| panic!("{report}"))
+    }
+
+    fn limiter() -> Arc<Limiter> {
+        Arc::new(Limiter::new(Arc::new(Sqlite::in_memory().unwrap())))
+    }
+
+    fn peer(last: u8) -> Peer {
+        Peer(IpAddr::from([192, 0, 2, last]))
+    }
+
+    fn who<'a>(route: &'a Route, owner: &'a Owner) -> Who<'a> {
+        Who { peer: peer(1), key: None, owner: Some(owner), route }
+    }
+
+    fn code(refused: Refused) -> (&'static str, u64) {
+        match refused {
+            Refused::Over(over) => (over.error.code, whole_seconds(over.retry_after)),
+            Refused::Failed(failure) => panic!("{failure}"),
+        }
+    }
+
+    fn usage(input: u64, cost: Option<u64>) -> Usage {
+        Usage { input: Some(input), cost: cost.map(Cost), ..Usage::default() }
+    }
+
+    #[tokio::test]
+    async fn nobody_guesses_on_when_an_address_has_guessed_enough() {
+        let (limiter, plan) = (limiter(), plan("[limits.address]\nrequests = \"3/h\""));
+        for _ in 0..3 {
+            assert_eq!(limiter.note_refused(peer(1), &plan.limits), Ok(()));
+        }
+        let over = limiter.note_refused(peer(1), &plan.limits).unwrap_err();
+        assert_eq!((over.error.code, over.error.status), ("too_many_requests", 429));
+        assert_eq!(limiter.note_refused(peer(2), &plan.limits), Ok(()));
+        // The right credentials are no way to find out either.
+        let (route, owner) = (&plan.routes[0], Owner::local());
+        let refused = limiter.admit(&who(route, &owner), &plan.limits).await.unwrap_err();
+        assert_eq!(code(refused).0, "too_many_requests");
+    }
+
+    #[tokio::test]
+    async fn the_limit_that_lasts_longest_is_told() {
+        let limits = "[limits.address]\nrequests = \"1/m\"\n[limits.owner]\nrequests = \"1/h\"\nconcurrent = 1";
+        let (limiter, plan, owner) = (limiter(), plan(limits), Owner::local());
+        let who = who(&plan.routes[0], &owner);
+        let admission = limiter.admit(&who, &plan.limits).await.unwrap();
+        assert_eq!(code(limiter.admit(&who, &plan.limits).await.unwrap_err()), ("too_many_requests", 60));
+        drop(admission);
+        let (code, wait) = code(limiter.admit(&who, &plan.limits).await.unwrap_err());
+        assert!(code == "too_many_requests" && wait > 3590, "{wait}");
+    }
+
+    #[tokio::test]
+    async fn what_is_spent_is_known_at_once_and_stored_once() {
+        let store = Arc::new(Sqlite::in_memory().unwrap());
+        let limiter = Arc::new(Limiter::new(Arc::clone(&store) as Arc<dyn Store>));
+        let (plan, owner) = (plan("[limits.owner]\nbudget = { usd = 2.5, per = \"month\" }"), Owner::local());
+        let month = Period::Month.name(now_ms());
+        let earlier = Spending { subject: "owner:local".to_owned(), period: month.clone(), cost: Cost(DOLLAR) };
+        store.add_spending(vec![earlier]).await.unwrap();
+        let who = who(&plan.routes[0], &owner);
+        let admission = limiter.admit(&who, &plan.limits).await.unwrap();
+        admission.meter.count("m", &usage(1, Some(DOLLAR)));
+        admission.meter.count("m", &usage(1, None));
+        admission.meter.count("m", &usage(1, Some(DOLLAR / 2 - 1)));
+        // A millionth of a millionth of a dollar is left, and turns that run at that moment may go beyond.
+        let others =
+            [limiter.admit(&who, &plan.limits).await.unwrap(), limiter.admit(&who, &plan.limits).await.unwrap()];
+        others[0].meter.count("m", &usage(1, Some(1)));
+        assert_eq!(code(limiter.admit(&who, &plan.limits).await.unwrap_err()).0, "budget_spent");
+        others[1].meter.count("m", &usage(1, Some(DOLLAR)));
+        limiter.settle().await;
+        assert_eq!(store.spending("owner:local", &month).await, Ok(Cost(DOLLAR * 7 / 2)));
+        assert_eq!(limiter.state().told.len(), 1);
+        assert_eq!(limiter.state().table.find(&Subject::Owner(owner.clone())).unwrap().saving, 0);
+    }
+
+    #[tokio::test]
+    async fn many_at_once_get_as_many_places_as_there_are() {
+        let (limiter, plan) = (limiter(), plan("[limits.owner]\nconcurrent = 5\nrequests = \"100/h\""));
+        let (plan, mut asking) = (Arc::new(plan), tokio::task::JoinSet::new());
+        for _ in 0..50 {
+            let (limiter, plan) = (Arc::clone(&limiter), Arc::clone(&plan));
+            asking.spawn(async move {
+                let owner = Owner::local();
+                limiter.admit(&who(&plan.routes[0], &owner), &plan.limits).await
+            });
+        }
+        let admitted: Vec<_> = asking.join_all().await.into_iter().filter_map(Result::ok).collect();
+        assert_eq!(admitted.len(), 5);
+        assert_eq!(admitted.iter().filter_map(|one| one.standing).map(|standing| standing.remaining).min(), Some(95));
+        drop(admitted);
+        let owner = Owner::local();
+        assert!(limiter.admit(&who(&plan.routes[0], &owner), &plan.limits).await.is_ok());
+    }
+
+    #[test]
+    fn no_limits_cost_nothing() {
+        let plan = plan("");
+        assert_eq!((plan.limits, plan.routes[0].limits), (LimitRules::default(), Limits::default()));
+        let owner = Owner::local();
+        assert_eq!(who(&plan.routes[0], &owner).rules(&plan.limits), Vec::new());
     }
 }

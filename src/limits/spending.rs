@@ -1,13 +1,12 @@
 //! What has been spent, on its way into the store. Nobody waits for it: what could not be stored goes with the next.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use chatwire_protocols::cost::Cost;
 
 use super::subject::Subject;
-use crate::store::{Pending, Spending, Store};
+use crate::store::{Pending, Spending};
 
 /// What is not stored yet.
 #[derive(Default)]
@@ -33,7 +32,7 @@ impl Purse {
     }
 
     /// Gives the store what it has not got.
-    pub fn save(&mut self, store: &Arc<dyn Store>) {
+    pub fn save(&mut self, store: impl FnOnce(Vec<Spending>) -> Pending<()>) {
         if self.loose.is_empty() {
             return;
         }
@@ -43,7 +42,7 @@ impl Purse {
             period: period.clone(),
             cost: *cost,
         });
-        let pending = store.add_spending(rows.collect());
+        let pending = store(rows.collect());
         self.saving.push(Saving { costs, pending });
     }
 
@@ -78,5 +77,82 @@ impl Purse {
     /// True if the store has nothing before it.
     pub fn is_settled(&self) -> bool {
         self.saving.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::{Arc, Mutex};
+
+    use proptest::prelude::*;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::store::StoreError;
+
+    fn subject(number: u8) -> Subject {
+        Subject::Key(number.to_string())
+    }
+
+    /// A store that stores when the test says so, or does not.
+    #[derive(Default)]
+    struct Slow {
+        stored: BTreeMap<String, u64>,
+        waiting: Vec<(Vec<Spending>, oneshot::Sender<Result<(), StoreError>>)>,
+    }
+
+    impl Slow {
+        fn take(&mut self, rows: Vec<Spending>) -> Pending<()> {
+            let (sender, done) = oneshot::channel();
+            self.waiting.push((rows, sender));
+            Box::pin(async move { done.await.unwrap_or(Err(StoreError::Closed)) })
+        }
+
+        fn answer(&mut self, well: bool) {
+            for (rows, sender) in self.waiting.drain(..) {
+                if well {
+                    rows.iter().for_each(|row| *self.stored.entry(row.subject.clone()).or_default() += row.cost.0);
+                }
+                let _ = sender.send(if well { Ok(()) } else { Err(StoreError::NoRoom) });
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever fails in between, each amount is stored once in the end, and whoever has something before the store
+        /// is counted as long as that lasts.
+        #[test]
+        fn nothing_is_lost_and_nothing_stored_twice(
+            steps in proptest::collection::vec((0_u8..4, 1_u64..100, any::<bool>(), any::<bool>()), 1..60),
+        ) {
+            let slow = Arc::new(Mutex::new(Slow::default()));
+            let (mut purse, mut spent, mut held) = (Purse::default(), BTreeMap::new(), BTreeMap::new());
+            let save = |purse: &mut Purse| purse.save(|rows| slow.lock().unwrap().take(rows));
+            let settle = |purse: &mut Purse, held: &mut BTreeMap<String, i64>| {
+                for subject in purse.settle_now() {
+                    *held.entry(subject.name()).or_default() -= 1;
+                }
+            };
+            for (number, cost, answers, well) in steps {
+                let subject = subject(number);
+                *spent.entry(subject.name()).or_default() += cost;
+                let more = purse.add(subject.clone(), "2026-11-21".to_owned(), Cost(cost));
+                *held.entry(subject.name()).or_default() += i64::from(more);
+                save(&mut purse);
+                if answers {
+                    slow.lock().unwrap().answer(well);
+                    settle(&mut purse, &mut held);
+                }
+                prop_assert!(held.values().all(|held| *held >= 0));
+            }
+            for well in [false, true, true] {
+                save(&mut purse);
+                slow.lock().unwrap().answer(well);
+                settle(&mut purse, &mut held);
+            }
+            prop_assert!(purse.is_settled() && held.values().all(|held| *held == 0), "{:?}", held);
+            prop_assert_eq!(&slow.lock().unwrap().stored, &spent);
+        }
     }
 }
