@@ -36,8 +36,7 @@ impl Period {
     /// How long until the next one begins.
     pub fn left(self, now: u64) -> Duration {
         let (midnight, this) = (now - now % DAY, self.name(now));
-        let days = (1..=31).map(|days| midnight + days * DAY);
-        let next = days.clone().find(|day| self.name(*day) != this).or_else(|| days.last());
+        let next = (1..=31).map(|days| midnight + days * DAY).find(|day| self.name(*day) != this);
         Duration::from_millis(next.unwrap_or(now).saturating_sub(now))
     }
 }

@@ -95,11 +95,13 @@ mod tests {
         Subject::Key(number.to_string())
     }
 
+    type Reply = oneshot::Sender<Result<(), StoreError>>;
+
     /// A store that stores when the test says so, or does not.
     #[derive(Default)]
     struct Slow {
         stored: BTreeMap<String, u64>,
-        waiting: Vec<(Vec<Spending>, oneshot::Sender<Result<(), StoreError>>)>,
+        waiting: Vec<(Vec<Spending>, Reply)>,
     }
 
     impl Slow {
