@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire_protocols::error::Refusal;
+use chatwire_protocols::operation::{Ask, Operation};
 use http::header::{HeaderName, RETRY_AFTER};
 use http::{HeaderMap, Response};
 
@@ -34,6 +35,19 @@ pub async fn admit(
     let key = caller.and_then(|caller| caller.key.as_deref());
     let who = Who { peer, key, owner: caller.map(|caller| &caller.owner), route };
     gateway.limits.admit(&who, &gateway.plan.limits).await
+}
+
+/// Asks for what a page of a kept conversation wants. Only what a model works for counts.
+///
+/// # Errors
+/// A limit is reached.
+pub async fn admit_ask(gateway: &Gateway, route: &Route, caller: &Caller, ask: &Ask) -> Result<Admission, Refused> {
+    match ask {
+        Ask::Turn(_) | Ask::Operation(Operation::Transcribe { .. }) => {
+            admit(gateway, route, caller.peer, Some(caller)).await
+        }
+        Ask::Resume { .. } | Ask::Operation(_) => Ok(Admission::default()),
+    }
 }
 
 /// The answer to somebody who may not.

@@ -18,7 +18,6 @@ use super::source::Source;
 use super::{allowance, cors, refuse, request};
 use crate::access::{self, Caller};
 use crate::config::plan::{Memory, Route};
-use crate::limits::Admission;
 use crate::telemetry::Record;
 use crate::threads::{Asker, Files, Reply, ThreadError};
 
@@ -61,11 +60,7 @@ pub async fn reply(
     mut record: Record,
     pace: Pace,
 ) -> Response<Body> {
-    let admission = match &ask {
-        Ask::Turn(_) => allowance::admit(gateway, route, caller.peer, Some(caller)).await,
-        Ask::Resume { .. } | Ask::Operation(_) => Ok(Admission::default()),
-    };
-    let admission = match admission {
+    let admission = match allowance::admit_ask(gateway, route, caller, &ask).await {
         Ok(admission) => admission,
         Err(why) => return allowance::refuse(record, route, &why),
     };

@@ -237,10 +237,7 @@ impl Page {
 
     async fn ask(&self, ask: Ask) -> Result<Outcome, ThreadError> {
         let Some(memory) = &self.route.memory else { return Ok(Outcome::Answer(Answer::NothingRuns)) };
-        let admission = match &ask {
-            Ask::Turn(_) => allowance::admit(&self.gateway, &self.route, self.caller.peer, Some(&self.caller)).await?,
-            Ask::Resume { .. } | Ask::Operation(_) => Admission::default(),
-        };
+        let admission = allowance::admit_ask(&self.gateway, &self.route, &self.caller, &ask).await?;
         Ok(match self.gateway.threads.ask(self.asker(memory, &admission), ask).await? {
             Reply::Answer(answer) => Outcome::Answer(*answer),
             reply => Outcome::Turn(reply),
