@@ -28,6 +28,16 @@ impl Cost {
     }
 }
 
+impl FromStr for Cost {
+    type Err = ();
+
+    /// Reads `5`, `0.075`, `2.50`: at most as much as a price may be, to the millionth.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let rate: Rate = text.parse()?;
+        Ok(Self(rate.0 * (DOLLAR / 1_000_000)))
+    }
+}
+
 /// The whole amount, with as many digits as it needs: `0.00123`.
 impl fmt::Display for Cost {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

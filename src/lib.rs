@@ -1,6 +1,7 @@
 //! The Chatwire gateway: configuration, server, turns and upstream calls around `chatwire-protocols`.
 
 pub mod access;
+pub mod cache;
 pub mod cli;
 mod clock;
 pub mod config;

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::limits::{Cache, LimitRules, Limits, RouteCache};
 use super::mcp::McpServer;
 use super::placed::Placed;
 use super::prices::Price;
@@ -45,6 +46,10 @@ section! {
         mcp: Optional<Named<McpServer>>,
         /// The routes that pages call.
         routes: List<Route>,
+        /// How much may be asked for. Default: as much as anybody likes.
+        limits: Optional<LimitRules>,
+        /// Answers that are kept to be given again. Routes say whether theirs are.
+        cache: Optional<Cache>,
         /// Where facts, conversations and usage are kept. Default: in memory.
         store: Optional<Store>,
         /// Whose the requests are. Default: all are one user's.
@@ -370,6 +375,11 @@ section! {
         keep_alive: Optional<Switch<Deadline>>,
         /// How long a whole turn may take. Default: "10m".
         turn_timeout: Optional<Deadline>,
+        /// What all its requests together may ask for. Default: as much as they like.
+        limits: Optional<Limits>,
+        /// Whether answers of models are given again when exactly the same is asked: `{}` for as the defaults say.
+        /// Default: no.
+        cache: Optional<RouteCache>,
         /// Pages of which other origins may call it. Default: none.
         cors: Optional<Cors>,
         /// Options of its protocol.

@@ -6,6 +6,7 @@
 
 mod file;
 mod files;
+mod limits;
 mod mask;
 mod mcp;
 mod outline;

@@ -12,7 +12,9 @@ use chatwire_protocols::protocol::{Frontend, Protocol, Upstream};
 use serde_json::{Map, Value};
 
 use super::pattern;
+use crate::cache::CachePlan;
 use crate::layers::Layer;
+use crate::limits::{LimitRules, Limits};
 use crate::secret::Secret;
 use crate::tools::fence::Fence;
 use crate::tools::mcp::{Offer, ServerPlan};
@@ -42,6 +44,10 @@ pub struct Plan {
     pub mcp: Vec<Arc<ServerPlan>>,
     /// Where the tools and the MCP servers are shown, if anywhere.
     pub inspect: Option<InspectMount>,
+    /// What holds for each key, owner and address.
+    pub limits: LimitRules,
+    /// Most bytes of all answers that are kept to be given again.
+    pub cache_size: usize,
 }
 
 /// Where the tools and the MCP servers are shown.
@@ -202,6 +208,10 @@ pub struct Route {
     pub summaries: Option<Arc<Summaries>>,
     /// Which providers requests may bring themselves, if any.
     pub own_providers: Option<OwnProviders>,
+    /// What all its requests together may ask for.
+    pub limits: Limits,
+    /// How answers of models are kept to be given again, if they are.
+    pub cache: Option<CachePlan>,
 }
 
 /// Which providers requests may bring themselves.

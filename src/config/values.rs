@@ -126,7 +126,8 @@ impl Read for Period {
 /// Longest duration in the file: clocks overflow long after it.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// Reads a duration.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut total = Duration::ZERO;
     if rest.is_empty() {

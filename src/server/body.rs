@@ -97,6 +97,9 @@ impl TurnBody {
         for event in self.events.drain(..) {
             self.record.event(&event, || self.source.target());
             self.encoder.event(&event, &mut self.out);
+            if event.is_terminal() {
+                self.record.cached(self.source.cached());
+            }
         }
     }
 

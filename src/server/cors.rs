@@ -40,7 +40,7 @@ pub fn apply(cors: &Cors, request: &HeaderMap, response: &mut Response<Body>) {
         .headers()
         .keys()
         .map(|name| name.as_str().to_owned())
-        .filter(|name| name.starts_with("x-") && name != "x-accel-buffering")
+        .filter(|name| (name.starts_with("x-") || name.starts_with("ratelimit-")) && name != "x-accel-buffering")
         .collect();
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -13,10 +13,9 @@ use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
 use super::socket::Handover;
-use super::{attachments, cors, facts, health, inspect, kept, open, refuse, request, socket};
-use crate::access;
+use super::{allowance, attachments, cors, facts, health, inspect, kept, open, refuse, request, socket};
+use crate::access::{self, Caller, Peer};
 use crate::config::plan::{Model, Route};
-use crate::store::Owner;
 use crate::telemetry::Record;
 use crate::turn::answering;
 
@@ -96,14 +95,19 @@ async fn on_path(
     };
     let error = match &route.memory {
         Some(memory) => match kept::read(gateway, route, below, head, body).await {
-            Ok((owner, ask)) => {
+            Ok((caller, ask)) => {
                 let files = gateway.files(head);
-                return kept::reply(gateway, route, (memory, &owner, &*files), ask, record, pace).await;
+                return kept::reply(gateway, route, (memory, &caller, &*files), ask, record, pace).await;
             }
             Err(error) => error,
         },
         None => match read(gateway, route, head, body).await {
-            Ok(asked) => return open::reply(gateway, route, asked, record, pace).await,
+            Ok(asked) => {
+                return match allowance::admit(gateway, route, Peer::of(head), asked.caller.as_ref()).await {
+                    Ok(admission) => open::reply(gateway, route, asked, admission, record, pace).await,
+                    Err(why) => allowance::refuse(record, route, &why),
+                };
+            }
             Err(error) => error,
         },
     };
@@ -121,8 +125,8 @@ async fn on_path(
 pub struct Asked {
     pub chat: ChatRequest,
     pub model: Arc<Model>,
-    /// Whose request it is; a route without layers and a workspace does not ask.
-    pub owner: Option<Owner>,
+    /// Whose request it is; a route for which that makes no difference does not ask.
+    pub caller: Option<Caller>,
 }
 
 async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) -> Result<Asked, CallerError> {
@@ -130,14 +134,16 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
         return Err(CallerError::new(405, "method_not_allowed", "use POST"));
     }
     request::check_media(&head.headers)?;
-    let owner = if route.needs_owner() { Some(access::identify(&gateway.plan, head)?.owner) } else { None };
+    let private = route.cache.is_some_and(|cache| !cache.shared);
+    let owned = route.needs_owner() || private || !gateway.plan.limits.owner.is_empty();
+    let caller = if owned { Some(access::identify(&gateway.plan, head)?) } else { None };
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let query = head.uri.query().unwrap_or_default();
     let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: "", query };
     let mut chat = route.frontend.parse(&page, &body)?;
     let model = answering(route, chat.model.as_deref(), chat.own_provider.take())?;
-    Ok(Asked { chat, model, owner })
+    Ok(Asked { chat, model, caller })
 }
 
 /// Answers that there will be no stream, and logs it.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::inspect;
 use super::stop::Stop;
+use crate::cache::Cache;
 use crate::config::plan::{Attachments, FactsMount, InspectMount, Plan, Route};
+use crate::limits::Limiter;
 use crate::store::{Sqlite, Store};
 use crate::threads::{Files, NoFiles, Threads};
 use crate::tools::mcp::Servers;
@@ -22,6 +24,8 @@ pub struct Gateway {
     pub store: Arc<dyn Store>,
     pub servers: Arc<Servers>,
     pub threads: Arc<Threads>,
+    /// What everybody has taken of what they may ask for.
+    pub limits: Arc<Limiter>,
     /// The files of users, if they may send any.
     pub uploads: Option<Arc<Uploads>>,
     _sweeping: Option<Arc<Sweeping>>,
@@ -35,13 +39,20 @@ impl Gateway {
         let servers = Arc::new(Servers::default());
         servers.apply(&plan.mcp);
         let turns = Turns::new(plan.server.max_turns);
-        let means = Means { store: Arc::clone(&store), upstreams, stop: stop.clone(), servers: Arc::clone(&servers) };
+        let means = Means {
+            store: Arc::clone(&store),
+            upstreams,
+            stop: stop.clone(),
+            servers: Arc::clone(&servers),
+            cache: Arc::new(Cache::new(plan.cache_size)),
+        };
         let threads = Arc::new(Threads::new(means, turns));
         let open = |settings| Uploads::open(settings, plan.store.as_ref(), Arc::clone(&store));
         let uploads = plan.attachments.clone().map(open).transpose()?;
         let _sweeping = uploads.as_ref().map(Uploads::sweeping).map(Arc::new);
         let routes = by_path(&plan);
-        Ok(Self { plan, stop, store, servers, threads, uploads, _sweeping, routes })
+        let limits = Arc::new(Limiter::new(Arc::clone(&store)));
+        Ok(Self { plan, stop, store, servers, threads, limits, uploads, _sweeping, routes })
     }
 
     /// The gateway with another plan, in which nothing differs that [`fixed`](super::fixed) names. The MCP servers are
@@ -50,14 +61,17 @@ impl Gateway {
     /// # Errors
     /// What the plan's providers need cannot be had.
     pub fn with(&self, plan: Plan) -> io::Result<Self> {
-        let upstreams = Upstreams::new(&plan, Some(&self.threads.means().upstreams))?;
+        let upstreams = Arc::new(Upstreams::new(&plan, Some(&self.threads.means().upstreams))?);
+        // What other providers have said is no answer of these.
+        let cache = Arc::new(Cache::new(plan.cache_size));
         Ok(Self {
             routes: by_path(&plan),
             plan,
             stop: self.stop.clone(),
             store: Arc::clone(&self.store),
             servers: Arc::clone(&self.servers),
-            threads: Arc::new(self.threads.with(Arc::new(upstreams))),
+            threads: Arc::new(self.threads.with(upstreams, cache)),
+            limits: Arc::clone(&self.limits),
             uploads: self.uploads.clone(),
             _sweeping: self._sweeping.clone(),
         })

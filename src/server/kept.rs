@@ -15,10 +15,9 @@ use super::exchange::refused;
 use super::gateway::Gateway;
 use super::open::{self, Pace};
 use super::source::Source;
-use super::{cors, refuse, request};
-use crate::access;
+use super::{allowance, cors, refuse, request};
+use crate::access::{self, Caller};
 use crate::config::plan::{Memory, Route};
-use crate::store::Owner;
 use crate::telemetry::Record;
 use crate::threads::{Asker, Files, Reply, ThreadError};
 
@@ -32,7 +31,7 @@ pub async fn read(
     below: &str,
     head: &Parts,
     body: Incoming,
-) -> Result<(Owner, Ask), CallerError> {
+) -> Result<(Caller, Ask), CallerError> {
     let writes = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
     let sends = writes && !body.is_end_stream();
     if sends {
@@ -41,7 +40,7 @@ pub async fn read(
         // It needs no preflight: without this, any page that the user visits could stop their turns.
         cors::check(&route.cors, head)?;
     }
-    let owner = access::identify(&gateway.plan, head)?.owner;
+    let caller = access::identify(&gateway.plan, head)?;
     let server = &gateway.plan.server;
     let body = match sends {
         true => request::read_body(head, body, server.max_body, server.body_timeout).await?,
@@ -49,20 +48,28 @@ pub async fn read(
     };
     let query = head.uri.query().unwrap_or_default();
     let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below, query };
-    Ok((owner, route.frontend.ask(&page, &body)?))
+    Ok((caller, route.frontend.ask(&page, &body)?))
 }
 
 /// Does what a page asks for and gives the reply.
 pub async fn reply(
     gateway: &Gateway,
     route: &Arc<Route>,
-    (memory, owner, files): (&Memory, &Owner, &dyn Files),
+    (memory, caller, files): (&Memory, &Caller, &dyn Files),
     ask: Ask,
     mut record: Record,
     pace: Pace,
 ) -> Response<Body> {
-    let asker = Asker { owner, route, memory, files, turn: None };
-    let (source, chat, context) = match gateway.threads.ask(asker, ask).await {
+    let admission = match allowance::admit_ask(gateway, route, caller, &ask).await {
+        Ok(admission) => admission,
+        Err(why) => return allowance::refuse(record, route, &why),
+    };
+    let standing = admission.standing;
+    let asker = Asker { owner: &caller.owner, route, memory, files, admission: &admission, turn: None };
+    let asked = gateway.threads.ask(asker, ask).await;
+    // The turn has its own by now.
+    drop(admission);
+    let (source, chat, context) = match asked {
         Ok(Reply::Turn(follower, wire)) => {
             let (chat, context) = follower.opening();
             (Source::Kept(follower), ChatRequest { wire, ..chat }, context)
@@ -82,5 +89,7 @@ pub async fn reply(
     };
     record.model(&context.model);
     let reply = route.frontend.open(&chat, &context);
-    open::send(route, reply, source, record, pace).await
+    let mut response = open::send(route, reply, source, record, pace).await;
+    allowance::tell(response.headers_mut(), standing);
+    response
 }

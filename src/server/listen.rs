@@ -142,6 +142,7 @@ impl Listening {
         }
         stopper.advance(Phase::Now);
         gateway.threads.turns().close(LAST_WRITES).await;
+        let _ = tokio::time::timeout(LAST_WRITES, gateway.limits.settle()).await;
         gateway.servers.close().await;
     }
 }
@@ -185,6 +186,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+    use crate::limits::Admission;
     use crate::store::{Direction, Owner, PageQuery, Write};
     use crate::tools::{Scope, Toolbox};
     use crate::turn::{Beside, Kept, Leaving, Parts};
@@ -220,6 +222,8 @@ mod tests {
             scope: Scope::default(),
             timeout: LONG,
             summaries: None,
+            admission: Admission::default(),
+            answers: None,
             upstreams: Arc::clone(&gateway.threads.means().upstreams),
             stop: gateway.stop.clone(),
         };

@@ -1,5 +1,6 @@
 //! The running gateway: listener, connections, routing, requests in and replies out.
 
+mod allowance;
 mod attachments;
 mod body;
 mod connection;

@@ -11,6 +11,7 @@ use chatwire_protocols::protocol::{Keeps, Reply, ReplyContext};
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
+use super::allowance;
 use super::body::{Body, TurnBody};
 use super::exchange::{Asked, refused};
 use super::gateway::Gateway;
@@ -18,9 +19,13 @@ use super::pump::Pumped;
 use super::source::Source;
 use crate::clock::now_ms;
 use crate::config::plan::Route;
+use crate::limits::Admission;
 use crate::telemetry::Record;
 use crate::threads::new_id;
-use crate::turn::{Driver, parts};
+use crate::turn::{Driver, Parts, parts};
+
+/// Whether an answer was known without asking a provider.
+const CACHE: HeaderName = HeaderName::from_static("x-chatwire-cache");
 
 /// Who notices that a page does not read its answer.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +41,12 @@ pub async fn reply(
     gateway: &Gateway,
     route: &Arc<Route>,
     asked: Asked,
+    admission: Admission,
     mut record: Record,
     pace: Pace,
 ) -> Response<Body> {
-    let Asked { chat, model, owner } = asked;
+    let Asked { chat, model, caller } = asked;
+    let (owner, standing) = (caller.map(|caller| caller.owner), admission.standing);
     record.model(&model.name);
     let turn = new_id("turn");
     let context = ReplyContext {
@@ -51,7 +58,10 @@ pub async fn reply(
     };
     let reply = route.frontend.open(&chat, &context);
     let parts = parts(gateway.threads.means(), route, owner.as_ref(), turn, chat, model).await;
-    send(route, reply, Source::Own(Box::new(Driver::new(parts))), record, pace).await
+    let driver = Driver::new(Parts { admission, ..parts });
+    let mut response = send(route, reply, Source::Own(Box::new(driver)), record, pace).await;
+    allowance::tell(response.headers_mut(), standing);
+    response
 }
 
 /// Gives the reply to a turn, wherever its events come from.
@@ -83,13 +93,14 @@ async fn stream(route: &Route, reply: Reply, mut source: Source, record: Record,
     {
         return refused_turn(route, record, &source, failure);
     }
-    let head = (reply.status, reply.headers);
+    let (head, cached) = ((reply.status, reply.headers), source.cached());
     let body = Box::new(TurnBody::new(source, reply.encoder, events, route.keep_alive, record));
     let body = match pace {
         Pace::OfConnection => Body::Turn(body),
         Pace::OfStream(patience) => Body::Pumped(Pumped::new(body, patience)),
     };
     let mut response = with_head(head, body);
+    tell_cached(&mut response, cached);
     // Nothing between us and the page may wait for more before it passes a piece on.
     response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
@@ -125,11 +136,14 @@ async fn whole(route: &Route, mut reply: Reply, mut source: Source, mut record: 
             reply.encoder.event(&event, &mut out);
         }
     }
+    record.cached(source.cached());
     if reply.encoder.abort() {
         let error = CallerError::new(503, "stopped", "the answer was stopped before it was complete");
         return refused(record, Some(route), &Refusal::Caller(&error));
     }
-    with_head((reply.status, reply.headers), Body::from(out.freeze()))
+    let mut response = with_head((reply.status, reply.headers), Body::from(out.freeze()));
+    tell_cached(&mut response, source.cached());
+    response
 }
 
 fn refused_turn(route: &Route, mut record: Record, source: &Source, failure: &Failure) -> Response<Body> {
@@ -137,6 +151,13 @@ fn refused_turn(route: &Route, mut record: Record, source: &Source, failure: &Fa
     match source.mistake() {
         Some(error) => refused(record, Some(route), &Refusal::Caller(&error)),
         None => refused(record, Some(route), &Refusal::Failure(failure)),
+    }
+}
+
+/// Tells whether the answer was known without asking a provider, as far as that is known when the head goes out.
+fn tell_cached(response: &mut Response<Body>, cached: Option<bool>) {
+    if let Some(hit) = cached {
+        response.headers_mut().insert(CACHE, HeaderValue::from_static(if hit { "hit" } else { "miss" }));
     }
 }
 

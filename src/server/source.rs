@@ -61,4 +61,13 @@ impl Source {
             Self::Said(_) => String::new(),
         }
     }
+
+    /// Whether its answers so far were known without asking a provider; nothing if none could be.
+    pub fn cached(&self) -> Option<bool> {
+        match self {
+            Self::Own(driver) => driver.cached(),
+            Self::Kept(follower) => follower.cached(),
+            Self::Said(_) => None,
+        }
+    }
 }

@@ -12,12 +12,13 @@ mod sqlite;
 use std::fmt;
 use std::pin::Pin;
 
+use chatwire_protocols::cost::Cost;
 use chatwire_protocols::event::Text;
 pub use chatwire_protocols::items::{Attachment, Item, Thread, ThreadStatus};
 pub use chatwire_protocols::operation::{ModelUsage, Summary};
 pub use error::StoreError;
 pub use owner::{NoOwner, Owner};
-pub use rows::{Direction, Fact, FactStatus, Page, PageQuery, Room, Sequence, UsageRow, Write};
+pub use rows::{Direction, Fact, FactStatus, Page, PageQuery, Room, Sequence, Spending, UsageRow, Write};
 pub use sqlite::Sqlite;
 
 /// An answer of a store. A write goes on when its answer is no longer waited for.
@@ -93,6 +94,12 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Counts a model call. One that has been counted is not counted again.
     fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()>;
+
+    /// Adds to what subjects have spent: all of it, or nothing.
+    fn add_spending(&self, rows: Vec<Spending>) -> Pending<()>;
+
+    /// What a subject has spent in a period.
+    fn spending(&self, subject: &str, period: &str) -> Pending<Cost>;
 
     /// What each model cost from a time on, by the models' names.
     fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>>;

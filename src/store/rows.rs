@@ -133,6 +133,17 @@ impl Room {
     pub const EACH: u64 = 1024;
 }
 
+/// Money that a subject of limits has spent in a period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// Whose it is: "key:NAME", "owner:NAME" and the like.
+    pub subject: String,
+    /// The day or month in UTC: "2026-11-21", "2026-11".
+    pub period: String,
+    /// How much.
+    pub cost: Cost,
+}
+
 /// What one model call cost in tokens. `None` is "not reported".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageRow {

@@ -20,6 +20,7 @@ pub struct Record {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     cost: Option<Cost>,
+    cache: Option<&'static str>,
     /// How it ended; a request whose page has gone is dropped before it has an end.
     end: &'static str,
     quiet: bool,
@@ -41,6 +42,7 @@ impl Record {
             input_tokens: None,
             output_tokens: None,
             cost: None,
+            cache: None,
             end: "left",
             quiet: false,
         }
@@ -60,6 +62,11 @@ impl Record {
     /// Which target answers.
     pub fn target(&mut self, target: String) {
         self.target = target;
+    }
+
+    /// Whether its answers were known without asking a provider, if they could be.
+    pub fn cached(&mut self, cached: Option<bool>) {
+        self.cache = cached.map(|hit| if hit { "hit" } else { "miss" });
     }
 
     /// Nothing worth a line: a health check, a preflight.
@@ -142,6 +149,7 @@ impl Drop for Record {
             input_tokens = self.input_tokens,
             output_tokens = self.output_tokens,
             cost_usd = self.cost.map(Cost::dollars),
+            cache = self.cache,
             end = self.end,
             "request"
         );

@@ -32,7 +32,9 @@ pub use error::ThreadError;
 pub use files::{Files, NoFiles, Serving};
 pub use sweep::Swept;
 
+use crate::cache::Cache;
 use crate::config::plan::{Memory, Route};
+use crate::limits::Admission;
 use crate::store::{Owner, Store};
 use crate::turn::{Follower, Means, Turns};
 use crate::upstream::Upstreams;
@@ -56,6 +58,8 @@ pub struct Asker<'a> {
     pub memory: &'a Memory,
     /// The uploaded files, as this page finds them.
     pub files: &'a dyn Files,
+    /// What the limits have said to a turn.
+    pub admission: &'a Admission,
     /// What a turn that begins is called, if whoever asks must know it before it begins.
     pub turn: Option<&'a str>,
 }
@@ -95,8 +99,8 @@ impl Threads {
     }
 
     /// The same conversations, and the same turns, with other providers from now on.
-    pub fn with(&self, upstreams: Arc<Upstreams>) -> Self {
-        let means = Means { upstreams, ..self.means.clone() };
+    pub fn with(&self, upstreams: Arc<Upstreams>, cache: Arc<Cache>) -> Self {
+        let means = Means { upstreams, cache, ..self.means.clone() };
         Self { means, turns: Arc::clone(&self.turns), naming: Arc::clone(&self.naming) }
     }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{Threads, new_id};
 use crate::clock::now_ms;
 use crate::config::plan::Model;
+use crate::limits::Meter;
 use crate::line::one_line;
 use crate::store::{Owner, StoreError, UsageRow, Write};
 use crate::turn::Aside;
@@ -43,12 +44,18 @@ pub struct Naming {
     thread: String,
     words: String,
     model: Option<Arc<Model>>,
+    meter: Meter,
 }
 
 impl Naming {
     /// By these words of the user, or by what the model makes of them.
     pub fn new(owner: &Owner, thread: &Thread, words: String, model: Option<Arc<Model>>) -> Self {
-        Self { owner: owner.clone(), thread: thread.id.clone(), words, model }
+        Self { owner: owner.clone(), thread: thread.id.clone(), words, model, meter: Meter::default() }
+    }
+
+    /// The same; what the model costs is counted here.
+    pub fn counted_by(self, meter: Meter) -> Self {
+        Self { meter, ..self }
     }
 
     /// Finds a name and stores it; gives what a page is told of it.
@@ -77,7 +84,8 @@ impl Naming {
             ..ChatRequest::default()
         };
         chat.settings.max_tokens = Some(MOST_TOKENS);
-        let mut aside = Aside::new(Arc::clone(&threads.means.upstreams), model, chat, DEADLINE);
+        let mut aside =
+            Aside::new(Arc::clone(&threads.means.upstreams), model, chat, DEADLINE).counted_by(self.meter.clone());
         let said = aside.text(MOST_SAID).await;
         if let Some(spent) = aside.spent() {
             self.count(threads, &spent).await;

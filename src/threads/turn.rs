@@ -82,7 +82,9 @@ impl Threads {
         if names.is_none() && held.made {
             held.thread.title = words.as_deref().and_then(title::of_message);
         }
-        let naming = words.map(|words| Naming::new(asker.owner, &held.thread, words, names));
+        let naming = words.map(|words| {
+            Naming::new(asker.owner, &held.thread, words, names).counted_by(asker.admission.meter.clone())
+        });
         self.begin(place, held, draft, chat, naming).await
     }
 
@@ -142,6 +144,7 @@ impl Threads {
         let beside = naming.filter(|_| thread.title.is_none()).map(|naming| naming.run(Arc::clone(self)));
         let page_calls = asker.route.protocol.frontend.as_ref().is_some_and(|frontend| frontend.page_calls);
         parts.page_calls = page_calls;
+        parts.admission = asker.admission.clone();
         let kept = Kept {
             claim,
             parts,
@@ -179,7 +182,8 @@ impl Threads {
             created: now_ms() / 1000,
             kept: None,
         };
-        let parts = parts(&self.means, asker.route, Some(asker.owner), turn, chat, model).await;
+        let mut parts = parts(&self.means, asker.route, Some(asker.owner), turn, chat, model).await;
+        parts.admission = asker.admission.clone();
         let follower = self.turns.start(Kept {
             claim,
             parts,

@@ -14,6 +14,7 @@ use super::summary::{Summaries, Summed};
 use super::widget::Filling;
 use super::{Said, Speaker, ToolFuture, ToolInput, ToolOutput};
 use crate::config::plan::{ToolKind, ToolPlan};
+use crate::limits::Meter;
 use crate::upstream::Upstreams;
 
 /// Something that a running call gives.
@@ -32,6 +33,8 @@ pub struct Running {
     upstreams: Option<Arc<Upstreams>>,
     /// How long results are summarised, if they are.
     summaries: Option<Arc<Summaries>>,
+    /// Counts what these models use.
+    meter: Meter,
     calls: Vec<Call>,
     /// The call that is asked first: a talkative one must not silence the others.
     next: usize,
@@ -74,6 +77,12 @@ impl Running {
         Self { summaries, ..self }
     }
 
+    /// The same; what models use for the calls is counted here.
+    #[must_use]
+    pub fn counted_by(self, meter: Meter) -> Self {
+        Self { meter, ..self }
+    }
+
     /// Begins a call.
     pub fn start(&mut self, tool: Arc<ToolPlan>, input: ToolInput) {
         let (speaker, said) = Speaker::new();
@@ -84,6 +93,7 @@ impl Running {
             made: 0,
         });
         let summaries = self.summaries.clone().filter(|_| tool.summarise);
+        let models = self.upstreams.clone().map(|upstreams| Models { upstreams, meter: self.meter.clone() });
         self.calls.push(Call {
             id: input.call.clone(),
             said,
@@ -91,7 +101,7 @@ impl Running {
             max_output: tool.max_output,
             card,
             behind: None,
-            state: State::Runs(Box::pin(run_summed(tool, input, speaker, self.upstreams.clone(), summaries))),
+            state: State::Runs(Box::pin(run_summed(tool, input, speaker, models, summaries))),
         });
     }
 
@@ -200,32 +210,40 @@ impl Card {
     }
 }
 
+/// Where a call may ask models.
+#[derive(Clone)]
+pub(super) struct Models {
+    pub upstreams: Arc<Upstreams>,
+    /// Counts what they use.
+    pub meter: Meter,
+}
+
 /// A call, and the summary of its result if that is too long.
 async fn run_summed(
     tool: Arc<ToolPlan>,
     input: ToolInput,
     speaker: Speaker,
-    upstreams: Option<Arc<Upstreams>>,
+    models: Option<Models>,
     summaries: Option<Arc<Summaries>>,
 ) -> ToolOutput {
-    let Some((summaries, from)) = summaries.zip(upstreams.clone()) else {
-        return run(tool, input, speaker, upstreams).await;
+    let Some((summaries, from)) = summaries.zip(models.clone()) else {
+        return run(tool, input, speaker, models).await;
     };
     let arguments = input.arguments.clone();
-    let output = run(Arc::clone(&tool), input, speaker.clone(), upstreams).await;
+    let output = run(Arc::clone(&tool), input, speaker.clone(), models).await;
     let call = Summed { tool: &tool.name, arguments: &arguments, max_output: tool.max_output };
     summaries.apply(from, &speaker, call, output).await
 }
 
 /// The whole of a call, within its time.
-async fn run(tool: Arc<ToolPlan>, input: ToolInput, speaker: Speaker, upstreams: Option<Arc<Upstreams>>) -> ToolOutput {
+async fn run(tool: Arc<ToolPlan>, input: ToolInput, speaker: Speaker, models: Option<Models>) -> ToolOutput {
     let running = async {
         match &tool.kind {
             ToolKind::Fixed(output) => ToolOutput::ok(output.clone()),
             ToolKind::Code(code) => code.run(input, speaker).await,
             ToolKind::Page | ToolKind::Form => ToolOutput::error("This tool runs in the page."),
-            ToolKind::Write(writer) => match upstreams {
-                Some(upstreams) => writer.run(upstreams, input, speaker, tool.timeout, tool.max_output).await,
+            ToolKind::Write(writer) => match models {
+                Some(models) => writer.run(models, input, speaker, tool.timeout, tool.max_output).await,
                 None => ToolOutput::error("No model can be called from here."),
             },
         }

@@ -9,10 +9,10 @@ use chatwire_protocols::event::{ToolOutcome, output_text};
 use serde_json::Value;
 
 use super::output::{bound, floor};
+use super::running::Models;
 use super::{Speaker, ToolOutput};
 use crate::config::plan::Model;
 use crate::turn::Aside;
-use crate::upstream::Upstreams;
 
 /// What the model is told where the configuration says nothing else.
 pub const INSTRUCTIONS: &str = "\
@@ -50,7 +50,7 @@ impl Summaries {
     /// summary, the output is cut as if none had been wanted.
     pub(super) async fn apply(
         &self,
-        upstreams: Arc<Upstreams>,
+        models: Models,
         speaker: &Speaker,
         call: Summed<'_>,
         output: ToolOutput,
@@ -60,7 +60,7 @@ impl Summaries {
         }
         let text = output_text(&output.output);
         let full = bound(ToolOutput::ok(output.output.clone()), self.max_kept).output;
-        match self.write(upstreams, speaker, &call, &text).await {
+        match self.write(models, speaker, &call, &text).await {
             Some(summary) => {
                 let note = format!("\n[This is a summary. The whole result has {} bytes.]", text.len());
                 ToolOutput { output: Value::String(summary + &note), full: Some(full), ..output }
@@ -70,13 +70,7 @@ impl Summaries {
     }
 
     /// Writes a summary, which goes to the page as it is written.
-    async fn write(
-        &self,
-        upstreams: Arc<Upstreams>,
-        speaker: &Speaker,
-        call: &Summed<'_>,
-        text: &str,
-    ) -> Option<String> {
+    async fn write(&self, models: Models, speaker: &Speaker, call: &Summed<'_>, text: &str) -> Option<String> {
         let mut chat = ChatRequest {
             messages: vec![
                 Message::text(Role::System, self.instructions.clone()),
@@ -88,7 +82,8 @@ impl Summaries {
         chat.settings.max_tokens = self.model.defaults.max_tokens;
         chat.settings.temperature = self.model.defaults.temperature;
         chat.settings.reasoning = self.model.defaults.reasoning;
-        let mut aside = Aside::new(upstreams, Arc::clone(&self.model), chat, self.timeout);
+        let mut aside =
+            Aside::new(models.upstreams, Arc::clone(&self.model), chat, self.timeout).counted_by(models.meter);
         let summary = self.listen(&mut aside, speaker, call).await;
         speaker.spent(aside.spent()).await;
         summary

@@ -7,10 +7,10 @@ use std::time::Duration;
 use chatwire_protocols::chat::{ChatRequest, Message, Role};
 use serde_json::Value;
 
+use super::running::Models;
 use super::{Speaker, ToolInput, ToolOutput};
 use crate::config::plan::Model;
 use crate::turn::Aside;
-use crate::upstream::Upstreams;
 
 /// What writes.
 #[derive(Clone)]
@@ -29,9 +29,9 @@ impl fmt::Debug for Writer {
 
 impl Writer {
     /// Writes. What it writes goes to the page at once and to the calling model at its end.
-    pub async fn run(
+    pub(super) async fn run(
         &self,
-        upstreams: Arc<Upstreams>,
+        models: Models,
         input: ToolInput,
         speaker: Speaker,
         within: Duration,
@@ -48,7 +48,7 @@ impl Writer {
         chat.settings.max_tokens = self.model.defaults.max_tokens;
         chat.settings.temperature = self.model.defaults.temperature;
         chat.settings.reasoning = self.model.defaults.reasoning;
-        let mut aside = Aside::new(upstreams, Arc::clone(&self.model), chat, within);
+        let mut aside = Aside::new(models.upstreams, Arc::clone(&self.model), chat, within).counted_by(models.meter);
         let output = self.write(&mut aside, &speaker, most).await;
         speaker.spent(aside.spent()).await;
         output

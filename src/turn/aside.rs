@@ -9,6 +9,7 @@ use chatwire_protocols::event::{BlockId, BlockKind, Event, Spent, Text, Usage};
 
 use super::driver::{Driver, Parts};
 use crate::config::plan::Model;
+use crate::limits::{Admission, Meter};
 use crate::server::Stop;
 use crate::tools::{Scope, Toolbox, floor};
 use crate::upstream::Upstreams;
@@ -38,10 +39,19 @@ impl Aside {
             page_calls: false,
             timeout: within,
             summaries: None,
+            admission: Admission::default(),
+            answers: None,
             upstreams,
             stop: Stop::never(),
         });
         Self { driver, events: Vec::new(), text: None, model: name, usage: None }
+    }
+
+    /// The same; what it uses is counted here.
+    #[must_use]
+    pub fn counted_by(mut self, meter: Meter) -> Self {
+        self.driver.count_by(meter);
+        self
     }
 
     /// The next pieces of its text; nothing at its end.

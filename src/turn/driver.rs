@@ -14,8 +14,12 @@ use chatwire_protocols::protocol::DecodeContext;
 use compact_str::format_compact;
 use tokio::time::Instant;
 
+use super::asking::Asking;
+use super::counter::Counter;
 use super::machine::{Action, Input, Machine};
+use crate::cache::{Answers, Found, Place, Playing};
 use crate::config::plan::Model;
+use crate::limits::{Admission, Meter, Permit};
 use crate::server::Stop;
 use crate::tools::{Heard, Running, Scope, Summaries, Toolbox};
 use crate::upstream::{Alarm, Call, Upstreams};
@@ -46,6 +50,10 @@ pub struct Parts {
     pub timeout: Duration,
     /// How long results of tools are summarised, if they are.
     pub summaries: Option<Arc<Summaries>>,
+    /// Its place among the turns that may run, and what counts what it uses.
+    pub admission: Admission,
+    /// The answers that it may find instead of asking a provider.
+    pub answers: Option<Answers>,
     /// Where the providers are called from.
     pub upstreams: Arc<Upstreams>,
     /// Says when the gateway stops.
@@ -58,10 +66,16 @@ pub struct Driver {
     model: Arc<Model>,
     upstreams: Arc<Upstreams>,
     seed: Text,
-    call: Option<Call>,
+    call: Option<Asking>,
+    answers: Option<Answers>,
+    /// Whether all answers so far were known, if any could be.
+    cached: Option<bool>,
     /// The target that answered last; the next step begins with it.
     target: usize,
     tools: Running,
+    counter: Counter,
+    /// Given back before the turn's end is told: the page may ask again at once.
+    permit: Option<Permit>,
     scope: Arc<Scope>,
     scratch: Vec<Event>,
     deadline: Alarm,
@@ -80,10 +94,16 @@ impl Driver {
             seed: parts.turn.chars().rev().take(12).collect::<String>().chars().rev().collect(),
             machine: Machine::new(parts.turn, parts.chat, parts.toolbox, parts.max_steps)
                 .with_page_calls(parts.page_calls),
+            tools: Running::new(Arc::clone(&parts.upstreams))
+                .summing(parts.summaries)
+                .counted_by(parts.admission.meter.clone()),
+            counter: Counter::new(parts.admission.meter, Arc::clone(&parts.model)),
+            permit: Some(parts.admission.permit),
             model: parts.model,
-            tools: Running::new(Arc::clone(&parts.upstreams)).summing(parts.summaries),
             upstreams: parts.upstreams,
             call: None,
+            answers: parts.answers,
+            cached: None,
             target: 0,
             scope: Arc::new(parts.scope),
             scratch: Vec::new(),
@@ -93,6 +113,11 @@ impl Driver {
             started: false,
             mistake: None,
         }
+    }
+
+    /// What its model calls use is counted here.
+    pub(super) fn count_by(&mut self, meter: Meter) {
+        self.counter.count_by(meter);
     }
 
     /// Appends the next events to `out`: ready when there are some, or when the turn has ended.
@@ -128,12 +153,17 @@ impl Driver {
 
     /// The target that is being asked, or was asked last, as `provider/model`.
     pub fn target(&self) -> String {
-        let at = self.call.as_ref().map_or(self.target, Call::target);
+        let at = self.call.as_ref().map_or(self.target, Asking::target);
         self.model
             .targets
             .get(at)
             .map(|target| format!("{}/{}", target.provider.name, target.model))
             .unwrap_or_default()
+    }
+
+    /// Whether its answers so far were known without asking a provider; nothing if none could be.
+    pub const fn cached(&self) -> Option<bool> {
+        self.cached
     }
 
     fn poll_inner(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<()> {
@@ -187,6 +217,7 @@ impl Driver {
         let mut fresh = std::mem::take(&mut self.scratch);
         let mut next = Action::Wait;
         for event in fresh.drain(..) {
+            self.counter.hear(self.target, &event);
             match self.machine.input(Input::Upstream(event), out) {
                 Action::Wait => {}
                 action => {
@@ -212,8 +243,7 @@ impl Driver {
                     first_block: self.machine.next_block(),
                     ..DecodeContext::default()
                 };
-                let upstreams = Arc::clone(&self.upstreams);
-                self.call = Some(Call::new(upstreams, Arc::clone(&self.model), self.target, context));
+                self.call = Some(self.ask(context));
             }
             Action::Run(runs) => {
                 self.call = None;
@@ -225,8 +255,30 @@ impl Driver {
             Action::End => {
                 self.call = None;
                 self.tools.clear();
+                self.counter.cut();
+                self.permit = None;
             }
         }
+    }
+
+    /// Asks a provider, or gives the answer that is known.
+    fn ask(&mut self, context: DecodeContext) -> Asking {
+        let chat = self.machine.chat();
+        let place = Place { first_block: context.first_block, seed: context.seed.clone() };
+        let recorder = match self.answers.as_ref().and_then(|answers| answers.find(chat, &self.model)) {
+            Some(Found::Hit(recorded, pace)) => {
+                self.cached = Some(self.cached.unwrap_or(true));
+                return Asking::Cached(Playing::new(recorded, place, pace));
+            }
+            Some(Found::Miss(recorder)) => {
+                self.cached = Some(false);
+                Some(recorder.at(place))
+            }
+            None => None,
+        };
+        self.counter.begin(chat);
+        let (upstreams, model) = (Arc::clone(&self.upstreams), Arc::clone(&self.model));
+        Asking::Call(Box::new(Call::new(upstreams, model, self.target, context)), recorder)
     }
 
     fn check_time(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) {

@@ -43,6 +43,8 @@ pub(super) struct Facts {
     pub target: String,
     /// What the caller did wrong, if that is why the turn failed.
     pub mistake: Option<CallerError>,
+    /// Whether its answers so far were known without asking a provider.
+    pub cached: Option<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -200,9 +202,10 @@ impl Feed {
         self.log().facts.clone()
     }
 
-    /// Says which target answers.
-    pub fn set_target(&self, target: String) {
-        self.log().facts.target = target;
+    /// Says which target answers, and whether its answers so far were known without it.
+    pub fn set_target(&self, target: String, cached: Option<bool>) {
+        let facts = &mut self.log().facts;
+        (facts.target, facts.cached) = (target, cached);
     }
 
     /// Asks the turn to end. The first who asks counts.

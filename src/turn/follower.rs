@@ -98,6 +98,11 @@ impl Follower {
     pub fn target(&self) -> String {
         self.feed.facts().target
     }
+
+    /// Whether its answers so far were known without asking a provider; nothing if none could be, or none has begun.
+    pub fn cached(&self) -> Option<bool> {
+        self.feed.facts().cached
+    }
 }
 
 /// The call that begins to run or is answered here.

@@ -4,7 +4,9 @@
 
 mod approvals;
 mod aside;
+mod asking;
 mod claims;
+mod counter;
 mod driver;
 mod feed;
 mod follower;
@@ -30,3 +32,4 @@ pub use round::ToolRun;
 pub use task::Beside;
 pub use turns::{Busy, Kept, Leaving, Turns};
 pub use watch::{Seen, Watch};
+pub(crate) use weight::weight;

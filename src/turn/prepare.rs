@@ -8,9 +8,11 @@ use chatwire_protocols::event::Text;
 
 use super::driver::Parts;
 use super::own::with_own;
+use crate::cache::{Answers, Cache};
 use crate::config::pattern;
 use crate::config::plan::{Model, Route, ToolPlan};
 use crate::layers::Prepared;
+use crate::limits::Admission;
 use crate::server::Stop;
 use crate::store::{Owner, Store};
 use crate::tools::mcp::Servers;
@@ -28,6 +30,8 @@ pub struct Means {
     pub stop: Stop,
     /// The MCP servers.
     pub servers: Arc<Servers>,
+    /// Answers that are given again.
+    pub cache: Arc<Cache>,
 }
 
 fn choose_model(route: &Route, asked: Option<&str>) -> Result<Arc<Model>, CallerError> {
@@ -82,6 +86,8 @@ pub async fn parts(
         page_calls: false,
         timeout: route.turn_timeout,
         summaries: route.summaries.clone(),
+        admission: Admission::default(),
+        answers: Answers::of(&means.cache, route.cache, owner),
         upstreams: Arc::clone(&means.upstreams),
         stop: means.stop.clone(),
     }

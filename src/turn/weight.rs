@@ -10,7 +10,7 @@ const SMALL: usize = 32;
 const MIDDLE: usize = 256;
 
 /// About how many bytes an event keeps occupied.
-pub(super) fn weight(event: &Event) -> usize {
+pub(crate) fn weight(event: &Event) -> usize {
     match event {
         Event::BlockDelta { text, .. } => SMALL + text.len(),
         Event::BlockEnd { .. } | Event::Now { .. } => SMALL,

@@ -7,6 +7,7 @@ mod support;
 
 mod approval;
 mod attachments;
+mod cache;
 mod connections;
 mod cors;
 mod costs;
@@ -17,6 +18,7 @@ mod http2;
 mod http_tools;
 mod keep_alive;
 mod leaving;
+mod limits;
 mod logs;
 mod memory;
 mod models;

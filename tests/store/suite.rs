@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chatwire::store::{
-    Attachment, Direction, Fact, FactStatus, Item, MOST_FACTS, ModelUsage, Page, PageQuery, Room, Sqlite, Store,
-    StoreError, Thread, ThreadStatus, UsageRow, Write,
+    Attachment, Direction, Fact, FactStatus, Item, MOST_FACTS, ModelUsage, Page, PageQuery, Room, Spending, Sqlite,
+    Store, StoreError, Thread, ThreadStatus, UsageRow, Write,
 };
 use chatwire_protocols::cost::Cost;
 use serde_json::json;
@@ -49,6 +49,7 @@ engines! {
     files_have_room_for_each_owner_and_for_all,
     files_that_belong_to_no_thread_are_forgotten_in_time,
     usage_adds_up_by_model_and_counts_no_call_twice,
+    spending_adds_up_by_subject_and_period,
     parallel_appends_have_places_of_their_own,
 }
 
@@ -464,4 +465,27 @@ async fn parallel_appends_have_places_of_their_own(store: Arc<dyn Store>) {
     let page = store.items(&me, "t", PageQuery { limit: 1000, ..ALL }, false).await.unwrap();
     let places: Vec<u64> = page.rows.iter().map(|(place, _)| *place).collect();
     assert_eq!(places, (1..=160).collect::<Vec<_>>());
+}
+
+async fn spending_adds_up_by_subject_and_period(store: Arc<dyn Store>) {
+    let row = |subject: &str, period: &str, cost| Spending {
+        subject: subject.to_owned(),
+        period: period.to_owned(),
+        cost: Cost(cost),
+    };
+    assert_eq!(store.spending("key:a", "2026-11").await, Ok(Cost(0)));
+    let adding: Vec<_> =
+        (0..50).map(|_| store.add_spending(vec![row("key:a", "2026-11", 2), row("key:b", "2026-11", 3)])).collect();
+    for added in adding {
+        added.await.unwrap();
+    }
+    store.add_spending(vec![row("key:a", "2026-11-21", 7)]).await.unwrap();
+    for (subject, period, cost) in [("key:a", "2026-11", 100), ("key:b", "2026-11", 150), ("key:a", "2026-11-21", 7)] {
+        assert_eq!(store.spending(subject, period).await, Ok(Cost(cost)), "{subject} {period}");
+    }
+    // A sum that no row can hold stays at the largest that one can.
+    for _ in 0..3 {
+        store.add_spending(vec![row("key:c", "2026-11", u64::MAX)]).await.unwrap();
+    }
+    assert_eq!(store.spending("key:c", "2026-11").await, Ok(Cost(i64::MAX as u64)));
 }

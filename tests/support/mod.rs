@@ -13,11 +13,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chatwire::cache::CachePlan;
 use chatwire::config::plan::{
     Attachments, Cors, FactsMount, InspectMount, Memory, Model, ModelDefaults, ModelTarget, Origins, OwnProviders,
     Plan, Prices, Provider, Route, Server, Source, Timeouts, ToolKind, ToolPlan, Transcription,
 };
 use chatwire::layers::Layer;
+use chatwire::limits::{LimitRules, Limits};
 use chatwire::secret::Secret;
 use chatwire::server::{Listening, Stopper, bind};
 use chatwire::tools::Summaries;
@@ -60,6 +62,11 @@ pub struct Setup {
     pub prices: Prices,
     pub summaries: Option<Arc<Summaries>>,
     pub own_providers: Option<OwnProviders>,
+    /// What all requests of the route together may ask for.
+    pub limits: Limits,
+    /// What holds for each key, owner and address.
+    pub rules: LimitRules,
+    pub cache: Option<CachePlan>,
     /// A protocol of the registry that the route speaks instead.
     pub speaks: Option<&'static str>,
     /// With it, the route speaks this one of the gateway's own, and is at `/`.
@@ -110,6 +117,9 @@ impl Setup {
             prices: Prices::default(),
             summaries: None,
             own_providers: None,
+            limits: Limits::default(),
+            rules: LimitRules::default(),
+            cache: None,
             speaks: None,
             protocol: None,
         }
@@ -189,6 +199,8 @@ impl Setup {
             transcription,
             summaries: self.summaries,
             own_providers: self.own_providers,
+            limits: self.limits,
+            cache: self.cache,
         };
         let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors.clone() };
         let routes = vec![Arc::new(route)];
@@ -202,6 +214,8 @@ impl Setup {
             attachments: self.attachments,
             mcp: self.mcp.into_iter().map(Arc::new).collect(),
             inspect: Some(InspectMount { path: "/api".to_owned(), cors: self.cors }),
+            limits: self.rules,
+            cache_size: 1 << 20,
         }
     }
 }

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chatwire::cache::Cache;
+use chatwire::limits::Admission;
 use chatwire::server::Stop;
 use chatwire::store::{
-    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence, Sqlite,
-    Store, Summary, Thread, UsageRow, Write,
+    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence,
+    Spending, Sqlite, Store, Summary, Thread, UsageRow, Write,
 };
 use chatwire::threads::{Asker, NoFiles, Reply, ThreadError, Threads};
 use chatwire::turn::{Means, Turns};
 use chatwire::upstream::Upstreams;
 use chatwire_protocols::chat::ChatRequest;
+use chatwire_protocols::cost::Cost;
 use chatwire_protocols::items::{Said, ThreadStatus, UserMessage};
 use chatwire_protocols::operation::{Ask, Begin, Place, TurnAsk};
 
@@ -97,6 +100,12 @@ impl Store for Frail {
     fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()> {
         self.inner.add_usage(owner, usage)
     }
+    fn add_spending(&self, rows: Vec<Spending>) -> Pending<()> {
+        self.inner.add_spending(rows)
+    }
+    fn spending(&self, subject: &str, period: &str) -> Pending<Cost> {
+        self.inner.spending(subject, period)
+    }
     fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>> {
         self.inner.usage(owner, since)
     }
@@ -156,11 +165,24 @@ async fn tried(
     store.apply(&owner, "t", vec![Write::Thread(thread)]).await.unwrap();
     store.broken.store(broken, Ordering::Relaxed);
     let upstreams = Arc::new(Upstreams::new(&plan, None).unwrap());
-    let means =
-        Means { store: Arc::clone(&store) as Arc<dyn Store>, upstreams, stop: Stop::never(), servers: Arc::default() };
+    let means = Means {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        upstreams,
+        stop: Stop::never(),
+        servers: Arc::default(),
+        cache: Arc::new(Cache::new(0)),
+    };
     let threads = Arc::new(Threads::new(means, Turns::new(8)));
     let route = &plan.routes[0];
-    let asker = Asker { owner: &owner, route, memory: route.memory.as_ref().unwrap(), files: &NoFiles, turn: None };
+    let admission = Admission::default();
+    let asker = Asker {
+        owner: &owner,
+        route,
+        memory: route.memory.as_ref().unwrap(),
+        files: &NoFiles,
+        admission: &admission,
+        turn: None,
+    };
     let reply = threads.ask(asker, ask).await;
     assert!(reply.is_ok() || threads.turns().is_empty(), "a refused request leaves no claim");
     (reply, store)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire::config::plan::{Model, ToolPlan};
+use chatwire::limits::Admission;
 use chatwire::server::Stop;
 use chatwire::store::{Direction, Item, Owner, PageQuery, Sequence, Store, Thread, ThreadStatus, Write};
 use chatwire::tools::{Scope, Toolbox};
@@ -77,6 +78,8 @@ impl Bench {
                 scope: Scope::default(),
                 timeout: LONG,
                 summaries: None,
+                admission: Admission::default(),
+                answers: None,
                 upstreams: Arc::clone(&self.upstreams),
                 stop: Stop::never(),
             },

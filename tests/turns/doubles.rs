@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chatwire::store::{
-    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence, Sqlite,
-    Store, StoreError, Summary, Thread, UsageRow, Write,
+    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence,
+    Spending, Sqlite, Store, StoreError, Summary, Thread, UsageRow, Write,
 };
+use chatwire_protocols::cost::Cost;
 use tokio::sync::Semaphore;
 
 #[derive(Debug)]
@@ -112,6 +113,14 @@ impl Store for Double {
 
     fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()> {
         self.inner.add_usage(owner, usage)
+    }
+
+    fn add_spending(&self, rows: Vec<Spending>) -> Pending<()> {
+        self.inner.add_spending(rows)
+    }
+
+    fn spending(&self, subject: &str, period: &str) -> Pending<Cost> {
+        self.inner.spending(subject, period)
     }
 
     fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>> {

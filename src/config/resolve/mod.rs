@@ -2,6 +2,7 @@
 
 mod action;
 mod http_tool;
+mod limits;
 mod mcp;
 mod model;
 mod names;
@@ -66,6 +67,8 @@ pub fn resolve(
         mcp,
         inspect: resolver.inspect(&file.inspect, file),
         attachments: resolver.attachments(file),
+        limits: limits::rules(&file.limits),
+        cache_size: limits::cache_size(&file.cache),
     }
 }
 

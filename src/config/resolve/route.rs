@@ -9,7 +9,7 @@ use chatwire_protocols::protocol::{Habits, Keeps, Protocol};
 use super::mcp::Offered;
 use super::names::Names;
 use super::provider::Side;
-use super::{Resolver, items, value};
+use super::{Resolver, items, limits, value};
 use crate::config::file::{self, List, OriginList};
 use crate::config::pattern;
 use crate::config::plan::{Cors, Memory, Model, Origins, OwnProviders, Provider, Route};
@@ -101,6 +101,8 @@ impl Resolver<'_> {
             transcription: None,
             summaries: None,
             own_providers: None,
+            limits: limits::limits(&file.limits).unwrap_or_default(),
+            cache: limits::cache(&file.cache),
         })
     }
 

@@ -12,9 +12,11 @@ use chatwire_protocols::operation::{Answer, Ask, Operation};
 use chatwire_protocols::socket::{Heard, SocketAsk};
 use tokio::time::timeout;
 
-use crate::config::plan::Route;
+use crate::access::Caller;
+use crate::config::plan::{Memory, Route};
+use crate::limits::Admission;
+use crate::server::allowance;
 use crate::server::gateway::Gateway;
-use crate::store::Owner;
 use crate::telemetry::Record;
 use crate::threads::{Asker, Files, Reply, ThreadError, new_id};
 use crate::turn::{Busy, Follower, Seen, Watch};
@@ -32,7 +34,7 @@ const AFTERWARDS: Duration = Duration::from_secs(10);
 pub struct Page {
     pub gateway: Arc<Gateway>,
     pub route: Arc<Route>,
-    pub owner: Owner,
+    pub caller: Caller,
     /// The uploaded files, as this page finds them.
     pub files: Box<dyn Files>,
 }
@@ -217,7 +219,7 @@ impl Page {
     }
 
     fn runs(&self, thread: &str) -> bool {
-        self.gateway.threads.turns().runs(&self.owner, thread)
+        self.gateway.threads.turns().runs(&self.caller.owner, thread)
     }
 
     /// Ends the turn that was asked for, however far it has come.
@@ -233,10 +235,14 @@ impl Page {
                 // Nothing new is stored from here on, but the turn may run already.
                 drop(doing);
                 if let Some(thread) = &asked.thread {
-                    self.gateway.threads.turns().cancel(&self.owner, thread, &asked.turn, CancelledBy::User);
+                    self.gateway.threads.turns().cancel(&self.caller.owner, thread, &asked.turn, CancelledBy::User);
                 }
             }
         }
+    }
+
+    fn asker<'a>(&'a self, memory: &'a Memory, admission: &'a Admission, turn: Option<&'a str>) -> Asker<'a> {
+        Asker { owner: &self.caller.owner, route: &self.route, memory, files: &*self.files, admission, turn }
     }
 
     fn begin(self: &Arc<Self>, turn: Text, ask: SocketAsk) -> Doing {
@@ -246,10 +252,12 @@ impl Page {
                 SocketAsk::Turn(ask) => page.ask(Some(turn), Ask::Turn(ask)).await,
                 SocketAsk::Operation(operation) => page.ask(None, Ask::Operation(operation)).await,
                 SocketAsk::Subscribe { thread } => page.follow(&thread).await,
-                SocketAsk::Resume { thread } => Ok(match page.gateway.threads.turns().follow(&page.owner, &thread) {
-                    Some(follower) => Outcome::Turn(Reply::Turn(follower, "")),
-                    None => Outcome::Answer(Answer::NothingRuns),
-                }),
+                SocketAsk::Resume { thread } => {
+                    Ok(match page.gateway.threads.turns().follow(&page.caller.owner, &thread) {
+                        Some(follower) => Outcome::Turn(Reply::Turn(follower, "")),
+                        None => Outcome::Answer(Answer::NothingRuns),
+                    })
+                }
                 SocketAsk::Abort { .. } => Ok(Outcome::Answer(Answer::Done(true))),
             };
             done.unwrap_or_else(Outcome::Refused)
@@ -258,9 +266,8 @@ impl Page {
 
     async fn ask(&self, turn: Option<Text>, ask: Ask) -> Result<Outcome, ThreadError> {
         let Some(memory) = &self.route.memory else { return Ok(Outcome::Answer(Answer::NothingRuns)) };
-        let asker =
-            Asker { owner: &self.owner, route: &self.route, memory, files: &*self.files, turn: turn.as_deref() };
-        Ok(match self.gateway.threads.ask(asker, ask).await? {
+        let admission = allowance::admit_ask(&self.gateway, &self.route, &self.caller, &ask).await?;
+        Ok(match self.gateway.threads.ask(self.asker(memory, &admission, turn.as_deref()), ask).await? {
             Reply::Answer(answer) => Outcome::Answer(*answer),
             reply => Outcome::Turn(reply),
         })
@@ -270,8 +277,8 @@ impl Page {
     /// said, or still to come.
     async fn follow(&self, thread: &Text) -> Result<Outcome, ThreadError> {
         let turns = self.gateway.threads.turns();
-        let mut watch = turns.watch(&self.owner, thread);
-        let mut running = turns.follow(&self.owner, thread);
+        let mut watch = turns.watch(&self.caller.owner, thread);
+        let mut running = turns.follow(&self.caller.owner, thread);
         let mut tries = 0;
         loop {
             // What has been said by now is stored by the time that the messages are read.

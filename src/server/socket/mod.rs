@@ -108,13 +108,13 @@ fn open(
     let response = handshake::check(head, &[route.protocol.name])?;
     // Browsers let any page open a socket anywhere, and send the user's cookies along.
     cors::check(&route.cors, head)?;
-    let owner = access::identify(&gateway.plan, head)?.owner;
+    let caller = access::identify(&gateway.plan, head)?;
     if gateway.stop.has_begun() {
         return Err(Refused::Stopping);
     }
     let upgrade = head.extensions.remove::<OnUpgrade>().ok_or_else(handshake::not_here)?;
     let id = super::request::id(&head.headers).to_str().unwrap_or_default().to_owned();
     let files = gateway.files(head);
-    let page = asks::Page { gateway: Arc::clone(gateway), route: Arc::clone(route), owner, files };
+    let page = asks::Page { gateway: Arc::clone(gateway), route: Arc::clone(route), caller, files };
     Ok((response, link::Link::new(page, session, id), upgrade))
 }

@@ -270,6 +270,9 @@ impl Shown {
         for event in events.drain(..) {
             if let Some(record) = record {
                 record.event(&event, || source.target());
+                if event.is_terminal() {
+                    record.cached(source.cached());
+                }
             }
             encoder.event(&event, bytes);
         }

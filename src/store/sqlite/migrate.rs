@@ -5,11 +5,12 @@ use rusqlite::{Connection, Row};
 use crate::store::StoreError;
 
 /// Every step from an empty file to today's schema. Never changed once released: what is new is a new step.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_start.sql"),
     include_str!("../migrations/0002_threads.sql"),
     include_str!("../migrations/0003_sessions.sql"),
     include_str!("../migrations/0004_cost.sql"),
+    include_str!("../migrations/0005_spending.sql"),
 ];
 
 /// Marks a file as ours: "CHWR".

@@ -7,6 +7,7 @@ mod items;
 mod migrate;
 mod search;
 mod sessions;
+mod spending;
 mod threads;
 mod usage;
 mod work;
@@ -14,6 +15,7 @@ mod work;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use chatwire_protocols::cost::Cost;
 use chatwire_protocols::event::Text;
 use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use rusqlite::types::{FromSqlError, Type};
@@ -21,8 +23,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::work::Queue;
 use super::{
-    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence, Store,
-    StoreError, Summary, Thread, UsageRow, Write,
+    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence,
+    Spending, Store, StoreError, Summary, Thread, UsageRow, Write,
 };
 
 /// How long to wait for another process that holds the file.
@@ -210,6 +212,15 @@ impl Store for Sqlite {
     fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()> {
         let owner = owner.clone();
         self.writer.submit(move |connection| usage::add(connection, &owner, &usage))
+    }
+
+    fn add_spending(&self, rows: Vec<Spending>) -> Pending<()> {
+        self.writer.submit(move |connection| rows.iter().try_for_each(|row| spending::add(connection, row)))
+    }
+
+    fn spending(&self, subject: &str, period: &str) -> Pending<Cost> {
+        let (subject, period) = (subject.to_owned(), period.to_owned());
+        self.reader.submit(move |connection| spending::find(connection, &subject, &period))
     }
 
     fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>> {

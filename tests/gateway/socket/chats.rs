@@ -181,12 +181,14 @@ async fn a_newer_message_interrupts_and_nothing_old_follows_it() {
     socket.say(&id, "third").await;
     asked.closed().await;
     // The second may or may not have come to ask before the third stopped it.
+    let mut second = Vec::new();
     let last = loop {
-        if let Some(asked) = Asked::try_read(fake.connection().await).await
-            && asked.body["messages"].to_string().contains("third")
-        {
+        let Some(asked) = Asked::try_read(fake.connection().await).await else { continue };
+        if asked.body["messages"].to_string().contains("third") {
             break asked;
         }
+        // Held open: it must not end by itself before the third stops it.
+        second.push(asked);
     };
     last.answer("text new\nfinish stop\n").await;
     for socket in [&mut socket, &mut other] {

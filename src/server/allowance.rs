@@ -1,0 +1,86 @@
+//! Asks the limits whether a page may have a turn, and tells it what is left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chatwire_protocols::error::Refusal;
+use chatwire_protocols::operation::{Ask, Operation};
+use http::header::{HeaderName, RETRY_AFTER};
+use http::{HeaderMap, Response};
+
+use super::body::Body;
+use super::exchange::refused;
+use super::gateway::Gateway;
+use crate::access::{Caller, Peer};
+use crate::config::plan::Route;
+use crate::limits::{Admission, Refused, Standing, Who};
+use crate::telemetry::Record;
+use crate::threads::ThreadError;
+
+/// The names that most servers use and most clients read, those of the IETF's drafts before they became one field.
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// Asks for a turn.
+///
+/// # Errors
+/// A limit is reached.
+pub async fn admit(
+    gateway: &Gateway,
+    route: &Route,
+    peer: Peer,
+    caller: Option<&Caller>,
+) -> Result<Admission, Refused> {
+    let key = caller.and_then(|caller| caller.key.as_deref());
+    let who = Who { peer, key, owner: caller.map(|caller| &caller.owner), route };
+    gateway.limits.admit(&who, &gateway.plan.limits).await
+}
+
+/// Asks for what a page of a kept conversation wants. Only what a model works for counts.
+///
+/// # Errors
+/// A limit is reached.
+pub async fn admit_ask(gateway: &Gateway, route: &Route, caller: &Caller, ask: &Ask) -> Result<Admission, Refused> {
+    match ask {
+        Ask::Turn(_) | Ask::Operation(Operation::Transcribe { .. }) => {
+            admit(gateway, route, caller.peer, Some(caller)).await
+        }
+        Ask::Resume { .. } | Ask::Operation(_) => Ok(Admission::default()),
+    }
+}
+
+/// The answer to somebody who may not.
+pub fn refuse(record: Record, route: &Arc<Route>, why: &Refused) -> Response<Body> {
+    let over = match why {
+        Refused::Over(over) => over,
+        Refused::Failed(failure) => return refused(record, Some(route), &Refusal::Failure(failure)),
+    };
+    let mut response = refused(record, Some(route), &Refusal::Caller(&over.error));
+    response.headers_mut().insert(RETRY_AFTER, seconds(over.retry_after).max(1).into());
+    tell(response.headers_mut(), over.standing);
+    response
+}
+
+/// Tells how much is left.
+pub fn tell(headers: &mut HeaderMap, standing: Option<Standing>) {
+    if let Some(standing) = standing {
+        headers.insert(LIMIT, standing.limit.into());
+        headers.insert(REMAINING, standing.remaining.into());
+        headers.insert(RESET, seconds(standing.reset).into());
+    }
+}
+
+/// Rounded up: nobody may come too early because of us.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+impl From<Refused> for ThreadError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Over(over) => Self::Caller(over.error),
+            Refused::Failed(failure) => Self::Failed(failure),
+        }
+    }
+}
