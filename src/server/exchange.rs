@@ -12,15 +12,14 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
+use super::place::Place;
 use super::socket::Handover;
 use super::{attachments, cors, facts, health, inspect, kept, open, refuse, request, socket};
-use crate::access;
+use crate::access::Caller;
 use crate::config::plan::{Model, Route};
 use crate::store::Owner;
 use crate::telemetry::Record;
 use crate::turn::answering;
-
-const METHODS: &str = "POST, OPTIONS";
 
 /// Answers a request.
 pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, handover: &Handover) -> Response<Body> {
@@ -35,25 +34,9 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, handover:
     } else if let Some(response) = health::reply(&gateway, &head).await {
         record.quiet();
         response
-    } else if let Some(route) = gateway.route(&path) {
-        let mut response = on_path(&gateway, route, "", &mut head, body, record, handover).await;
-        cors::apply(&route.cors, &head.headers, &mut response);
-        response
-    } else if let Some((mount, below)) = gateway.facts(head.uri.path()) {
-        let mut response = facts::reply(&gateway, mount, below, &head, record).await;
-        cors::apply(&mount.cors, &head.headers, &mut response);
-        response
-    } else if let Some((mount, below)) = gateway.inspect(&path) {
-        let mut response = inspect::reply(&gateway, mount, below, &head, record);
-        cors::apply(&mount.cors, &head.headers, &mut response);
-        response
-    } else if let Some((uploads, mount, below)) = gateway.attachments(&path) {
-        let mut response = attachments::reply(&gateway, uploads, (mount, below), &head, body, record).await;
-        cors::apply(&mount.cors, &head.headers, &mut response);
-        response
-    } else if let Some((route, below)) = gateway.route_above(&path) {
-        let mut response = on_path(&gateway, route, below, &mut head, body, record, handover).await;
-        cors::apply(&route.cors, &head.headers, &mut response);
+    } else if let Some(place) = Place::of(&gateway, &path) {
+        let mut response = at_place(&gateway, place, &mut head, body, record, handover).await;
+        cors::apply(place.cors(), &head.headers, &mut response);
         response
     } else {
         let error = CallerError::new(404, "not_found", "there is nothing at this path");
@@ -63,29 +46,72 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, handover:
     response
 }
 
-/// Answers a request at a route's path, or `below` it.
-async fn on_path(
+/// Answers a request for what is at a path, once it is known who asks.
+async fn at_place(
     gateway: &Arc<Gateway>,
-    route: &Arc<Route>,
-    below: &str,
+    place: Place<'_>,
     head: &mut Parts,
     body: Incoming,
     mut record: Record,
     handover: &Handover,
 ) -> Response<Body> {
-    record.route(&route.path, route.protocol.name);
-    let methods = if route.memory.is_some() { kept::METHODS } else { METHODS };
+    record.route(place.mount().path, place.name());
     if head.method == Method::OPTIONS {
-        record.quiet();
-        let mut response = refuse::empty(StatusCode::NO_CONTENT);
-        refuse::allow(&mut response, methods);
-        if cors::is_preflight(&head.method, &head.headers) {
-            cors::preflight(&route.cors, methods, &head.headers, &mut response);
-        }
-        return response;
+        return options(place, head, record);
     }
+    if let Place::Attachments(uploads, mount, below) = place
+        && attachments::is_signed(below, head)
+    {
+        return attachments::signed(uploads, (mount, below), head, body, record).await;
+    }
+    let caller = match gateway.gate.identify(&place.mount(), head).await {
+        Ok(caller) => caller,
+        Err(error) => {
+            let mut response = place.refuse(record, &error);
+            refuse::challenge(&mut response, &error);
+            if Place::sends(&head.method) {
+                refuse::close(&mut response, head.version);
+            }
+            return response;
+        }
+    };
+    record.key(caller.key.as_deref());
+    match place {
+        Place::Route(route, below) => on_route(gateway, (route, below), head, body, &caller, record, handover).await,
+        Place::Facts(mount, below) => facts::reply(gateway, mount, below, head, &caller, record).await,
+        Place::Inspect(_, below) => inspect::reply(gateway, below, head, &caller, record),
+        Place::Attachments(uploads, mount, below) => {
+            attachments::reply(uploads, (mount, below), head, body, &caller, record).await
+        }
+    }
+}
+
+/// Says what may be done at a path. Browsers ask so before a request, and without its credential.
+fn options(place: Place<'_>, head: &Parts, record: Record) -> Response<Body> {
+    let Some(methods) = place.methods() else {
+        return place.refuse(record, &CallerError::new(404, "not_found", "Not Found"));
+    };
+    record.quiet();
+    let mut response = refuse::empty(StatusCode::NO_CONTENT);
+    refuse::allow(&mut response, methods);
+    if cors::is_preflight(&head.method, &head.headers) {
+        cors::preflight(place.cors(), methods, &head.headers, &mut response);
+    }
+    response
+}
+
+/// Answers a request at a route's path, or `below` it.
+async fn on_route(
+    gateway: &Arc<Gateway>,
+    (route, below): (&Arc<Route>, &str),
+    head: &mut Parts,
+    body: Incoming,
+    caller: &Caller,
+    mut record: Record,
+    handover: &Handover,
+) -> Response<Body> {
     if socket::is_asked(head) {
-        match socket::reply(gateway, route, below, head, record, handover) {
+        match socket::reply(gateway, (route, below), head, caller, record, handover) {
             Ok(response) => return response,
             Err(unused) => record = *unused,
         }
@@ -95,21 +121,21 @@ async fn on_path(
         _ => Pace::OfConnection,
     };
     let error = match &route.memory {
-        Some(memory) => match kept::read(gateway, route, below, head, body).await {
-            Ok((owner, ask)) => {
+        Some(memory) => match kept::read(gateway, route, below, head, body, caller).await {
+            Ok(ask) => {
                 let files = gateway.files(head);
-                return kept::reply(gateway, route, (memory, &owner, &*files), ask, record, pace).await;
+                return kept::reply(gateway, route, (memory, caller, &*files), ask, record, pace).await;
             }
             Err(error) => error,
         },
-        None => match read(gateway, route, head, body).await {
+        None => match read(gateway, route, head, body, caller).await {
             Ok(asked) => return open::reply(gateway, route, asked, record, pace).await,
             Err(error) => error,
         },
     };
     let mut response = refused(record, Some(route), &Refusal::Caller(&error));
     match error.status {
-        405 => refuse::allow(&mut response, methods),
+        405 => refuse::allow(&mut response, Place::Route(route, below).methods().unwrap_or_default()),
         // The body, or the rest of it, still stands on the connection.
         408 | 413 => refuse::close(&mut response, head.version),
         _ => {}
@@ -125,18 +151,24 @@ pub struct Asked {
     pub owner: Option<Owner>,
 }
 
-async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) -> Result<Asked, CallerError> {
+async fn read(
+    gateway: &Gateway,
+    route: &Route,
+    head: &Parts,
+    body: Incoming,
+    caller: &Caller,
+) -> Result<Asked, CallerError> {
     if head.method != Method::POST {
         return Err(CallerError::new(405, "method_not_allowed", "use POST"));
     }
     request::check_media(&head.headers)?;
-    let owner = if route.needs_owner() { Some(access::identify(&gateway.plan, head)?.owner) } else { None };
+    let owner = route.needs_owner().then(|| caller.owner.clone());
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let query = head.uri.query().unwrap_or_default();
     let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: "", query };
     let mut chat = route.frontend.parse(&page, &body)?;
-    let model = answering(route, chat.model.as_deref(), chat.own_provider.take())?;
+    let model = answering(route, caller.key.as_deref(), chat.model.as_deref(), chat.own_provider.take())?;
     Ok(Asked { chat, model, owner })
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::inspect;
 use super::stop::Stop;
+use crate::access::Gate;
 use crate::config::plan::{Attachments, FactsMount, InspectMount, Plan, Route};
 use crate::store::{Sqlite, Store};
 use crate::threads::{Files, NoFiles, Threads};
@@ -20,6 +21,8 @@ pub struct Gateway {
     pub stop: Stop,
     pub store: Arc<dyn Store>,
     pub servers: Arc<Servers>,
+    /// Says who asks.
+    pub gate: Gate,
     pub threads: Arc<Threads>,
     /// The files of users, if they may send any.
     pub uploads: Option<Arc<Uploads>>,
@@ -31,6 +34,7 @@ impl Gateway {
     pub fn new(plan: Plan, stop: Stop) -> io::Result<Self> {
         let routes = plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect();
         let upstreams = Arc::new(Upstreams::new(&plan)?);
+        let gate = Gate::new(&plan)?;
         let store = open_store(&plan)?;
         let servers = Arc::new(Servers::default());
         servers.apply(&plan.mcp);
@@ -40,7 +44,7 @@ impl Gateway {
         let open = |settings| Uploads::open(settings, plan.store.as_ref(), Arc::clone(&store));
         let uploads = plan.attachments.clone().map(open).transpose()?;
         let _sweeping = uploads.as_ref().map(Uploads::sweeping);
-        Ok(Self { plan, stop, store, servers, threads, uploads, _sweeping, routes })
+        Ok(Self { plan, stop, store, servers, gate, threads, uploads, _sweeping, routes })
     }
 
     /// The uploaded files, as the page of this request finds them.

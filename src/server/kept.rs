@@ -16,9 +16,8 @@ use super::gateway::Gateway;
 use super::open::{self, Pace};
 use super::source::Source;
 use super::{cors, refuse, request};
-use crate::access;
+use crate::access::Caller;
 use crate::config::plan::{Memory, Route};
-use crate::store::Owner;
 use crate::telemetry::Record;
 use crate::threads::{Asker, Files, Reply, ThreadError};
 
@@ -32,7 +31,8 @@ pub async fn read(
     below: &str,
     head: &Parts,
     body: Incoming,
-) -> Result<(Owner, Ask), CallerError> {
+    _caller: &Caller,
+) -> Result<Ask, CallerError> {
     let writes = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
     let sends = writes && !body.is_end_stream();
     if sends {
@@ -41,7 +41,6 @@ pub async fn read(
         // It needs no preflight: without this, any page that the user visits could stop their turns.
         cors::check(&route.cors, head)?;
     }
-    let owner = access::identify(&gateway.plan, head)?.owner;
     let server = &gateway.plan.server;
     let body = match sends {
         true => request::read_body(head, body, server.max_body, server.body_timeout).await?,
@@ -49,19 +48,19 @@ pub async fn read(
     };
     let query = head.uri.query().unwrap_or_default();
     let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below, query };
-    Ok((owner, route.frontend.ask(&page, &body)?))
+    route.frontend.ask(&page, &body)
 }
 
 /// Does what a page asks for and gives the reply.
 pub async fn reply(
     gateway: &Gateway,
     route: &Arc<Route>,
-    (memory, owner, files): (&Memory, &Owner, &dyn Files),
+    (memory, caller, files): (&Memory, &Caller, &dyn Files),
     ask: Ask,
     mut record: Record,
     pace: Pace,
 ) -> Response<Body> {
-    let asker = Asker { owner, route, memory, files };
+    let asker = Asker { owner: &caller.owner, key: caller.key.as_deref(), route, memory, files };
     let (source, chat, context) = match gateway.threads.ask(asker, ask).await {
         Ok(Reply::Turn(follower, wire)) => {
             let (chat, context) = follower.opening();

@@ -14,6 +14,7 @@ mod io;
 mod kept;
 mod listen;
 mod open;
+mod place;
 mod pump;
 mod refuse;
 mod request;

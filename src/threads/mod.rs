@@ -31,6 +31,7 @@ use uuid::Uuid;
 pub use error::ThreadError;
 pub use files::{Files, NoFiles, Serving};
 
+use crate::access::ApiKey;
 use crate::config::plan::{Memory, Route};
 use crate::store::{Owner, Store};
 use crate::turn::{Follower, Means, Turns};
@@ -48,6 +49,8 @@ pub struct Threads {
 pub struct Asker<'a> {
     /// Whose conversations are meant.
     pub owner: &'a Owner,
+    /// The key that they came with, if any: it may not be for every model.
+    pub key: Option<&'a ApiKey>,
     /// The route that was asked.
     pub route: &'a Route,
     /// How it keeps conversations.

@@ -160,7 +160,7 @@ async fn tried(
         Means { store: Arc::clone(&store) as Arc<dyn Store>, upstreams, stop: Stop::never(), servers: Arc::default() };
     let threads = Arc::new(Threads::new(means, Turns::new(8)));
     let route = &plan.routes[0];
-    let asker = Asker { owner: &owner, route, memory: route.memory.as_ref().unwrap(), files: &NoFiles };
+    let asker = Asker { owner: &owner, key: None, route, memory: route.memory.as_ref().unwrap(), files: &NoFiles };
     let reply = threads.ask(asker, ask).await;
     assert!(reply.is_ok() || threads.turns().is_empty(), "a refused request leaves no claim");
     (reply, store)

@@ -1,6 +1,7 @@
 //! Looks everything up once: the file's sections in, the plan out.
 
 mod action;
+mod auth;
 mod http_tool;
 mod mcp;
 mod model;
@@ -51,6 +52,7 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
     let used =
         |server: &Arc<ServerPlan>| routes.iter().flat_map(|route| &route.mcp).any(|offer| offer.server == server.name);
     let mcp = mcp.into_found().into_values().filter(used).collect();
+    let auth = resolver.auth(file, &models);
     Plan {
         server: server(file.server.as_ref()),
         routes,
@@ -61,6 +63,7 @@ pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, probl
         mcp,
         inspect: resolver.inspect(&file.inspect, file),
         attachments: resolver.attachments(file),
+        auth,
     }
 }
 

@@ -12,9 +12,9 @@ use chatwire_protocols::operation::{Answer, Ask, Operation};
 use chatwire_protocols::socket::{Heard, SocketAsk};
 use tokio::time::timeout;
 
+use crate::access::Caller;
 use crate::config::plan::{Memory, Route};
 use crate::server::gateway::Gateway;
-use crate::store::Owner;
 use crate::telemetry::Record;
 use crate::threads::{Asker, Files, Reply, ThreadError};
 use crate::turn::{Busy, Follower, Seen, Watch};
@@ -32,7 +32,7 @@ const AFTERWARDS: Duration = Duration::from_secs(10);
 pub struct Page {
     pub gateway: Arc<Gateway>,
     pub route: Arc<Route>,
-    pub owner: Owner,
+    pub caller: Caller,
     /// The uploaded files, as this page finds them.
     pub files: Box<dyn Files>,
 }
@@ -207,11 +207,12 @@ impl Page {
     }
 
     fn runs(&self, thread: &str) -> bool {
-        self.gateway.threads.turns().runs(&self.owner, thread)
+        self.gateway.threads.turns().runs(&self.caller.owner, thread)
     }
 
     fn asker<'a>(&'a self, memory: &'a Memory) -> Asker<'a> {
-        Asker { owner: &self.owner, route: &self.route, memory, files: &*self.files }
+        let Caller { owner, key, .. } = &self.caller;
+        Asker { owner, key: key.as_deref(), route: &self.route, memory, files: &*self.files }
     }
 
     fn begin(self: &Arc<Self>, ask: SocketAsk) -> Doing {
@@ -221,10 +222,12 @@ impl Page {
                 SocketAsk::Turn(turn) => page.ask(Ask::Turn(turn)).await,
                 SocketAsk::Operation(operation) => page.ask(Ask::Operation(operation)).await,
                 SocketAsk::Subscribe { thread } => page.follow(&thread).await,
-                SocketAsk::Resume { thread } => Ok(match page.gateway.threads.turns().follow(&page.owner, &thread) {
-                    Some(follower) => Outcome::Turn(Reply::Turn(follower, "")),
-                    None => Outcome::Answer(Answer::NothingRuns),
-                }),
+                SocketAsk::Resume { thread } => {
+                    Ok(match page.gateway.threads.turns().follow(&page.caller.owner, &thread) {
+                        Some(follower) => Outcome::Turn(Reply::Turn(follower, "")),
+                        None => Outcome::Answer(Answer::NothingRuns),
+                    })
+                }
                 SocketAsk::Abort { .. } => Ok(Outcome::Answer(Answer::Done(true))),
             };
             done.unwrap_or_else(Outcome::Refused)
@@ -243,8 +246,8 @@ impl Page {
     /// said, or still to come.
     async fn follow(&self, thread: &Text) -> Result<Outcome, ThreadError> {
         let turns = self.gateway.threads.turns();
-        let mut watch = turns.watch(&self.owner, thread);
-        let mut running = turns.follow(&self.owner, thread);
+        let mut watch = turns.watch(&self.caller.owner, thread);
+        let mut running = turns.follow(&self.caller.owner, thread);
         let mut tries = 0;
         loop {
             // What has been said by now is stored by the time that the messages are read.

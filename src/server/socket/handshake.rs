@@ -2,11 +2,15 @@
 
 use bytes::Bytes;
 use chatwire_protocols::error::CallerError;
-use http::header::{CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use crate::access::SUBPROTOCOL;
 use crate::config::plan::{Cors, Origins};
 use crate::server::body::Body;
 
@@ -80,6 +84,13 @@ pub fn check_origin(cors: &Cors, headers: &HeaderMap) -> Result<(), CallerError>
 pub fn say_version(response: &mut Response<Body>) {
     response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// Answers the subprotocol beside which browsers send a credential: without an answer they close the connection.
+pub fn say_subprotocol(headers: &HeaderMap, response: &mut Response<Body>) {
+    if names(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
 }
 
 /// The connection cannot be upgraded.

@@ -25,7 +25,7 @@ use hyper::upgrade::OnUpgrade;
 use super::body::Body;
 use super::exchange::refused;
 use super::gateway::Gateway;
-use crate::access;
+use crate::access::Caller;
 use crate::config::plan::Route;
 use crate::telemetry::Record;
 
@@ -55,9 +55,9 @@ pub fn is_asked(head: &Parts) -> bool {
 /// The answer to an upgrade, if the route's dialect has a socket there.
 pub fn reply(
     gateway: &Arc<Gateway>,
-    route: &Arc<Route>,
-    below: &str,
+    (route, below): (&Arc<Route>, &str),
     head: &mut Parts,
+    caller: &Caller,
     record: Record,
     handover: &Handover,
 ) -> Result<Response<Body>, Box<Record>> {
@@ -68,7 +68,7 @@ pub fn reply(
         Ok(_) => return Err(Box::new(record)),
         Err(error) => return Ok(refused(record, Some(route), &Refusal::Caller(&error))),
     };
-    Ok(match open(gateway, route, session, head) {
+    Ok(match open(gateway, route, session, head, caller) {
         Ok((response, link, upgrade)) => {
             handover.put(Box::pin(link.serve(upgrade, record)));
             response
@@ -103,16 +103,17 @@ fn open(
     route: &Arc<Route>,
     session: Box<dyn Socket>,
     head: &mut Parts,
+    caller: &Caller,
 ) -> Result<(Response<Body>, link::Link, OnUpgrade), Refused> {
-    let response = handshake::check(head)?;
+    let mut response = handshake::check(head)?;
+    handshake::say_subprotocol(&head.headers, &mut response);
     handshake::check_origin(&route.cors, &head.headers)?;
-    let owner = access::identify(&gateway.plan, head)?.owner;
     if gateway.stop.has_begun() {
         return Err(Refused::Stopping);
     }
     let upgrade = head.extensions.remove::<OnUpgrade>().ok_or_else(handshake::not_here)?;
     let id = super::request::id(&head.headers).to_str().unwrap_or_default().to_owned();
     let files = gateway.files(head);
-    let page = asks::Page { gateway: Arc::clone(gateway), route: Arc::clone(route), owner, files };
+    let page = asks::Page { gateway: Arc::clone(gateway), route: Arc::clone(route), caller: caller.clone(), files };
     Ok((response, link::Link::new(page, session, id), upgrade))
 }
