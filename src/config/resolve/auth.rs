@@ -23,6 +23,9 @@ use crate::store::Owner;
 /// Shorter keys can be guessed.
 const SHORTEST: usize = 16;
 
+/// Shortest secret of HS256 (RFC 7518, 3.2).
+const SHORTEST_SECRET: usize = 32;
+
 /// Longest name of a key: an owner's name is made of it.
 const LONGEST_NAME: usize = 100;
 
@@ -160,7 +163,12 @@ impl Resolver<'_> {
         let secret = jwt.secret.as_ref().and_then(|key| {
             let (at, user) = (key.span.clone(), Some(("[auth]", key.span.clone())));
             let need = Need { at, who: "[auth.jwt]".to_owned(), user, instead: "leave `secret` out" };
-            self.secret(&key.value.0, &need)
+            let secret = self.secret(&key.value.0, &need)?;
+            if secret.expose().len() < SHORTEST_SECRET {
+                let title = format!("a secret of fewer than {SHORTEST_SECRET} bytes can be guessed from any token");
+                self.problem(Problem::new(key.span.clone(), title));
+            }
+            Some(secret)
         });
         let keys = jwt.jwks.as_ref().and_then(|jwks| self.key_set(jwks));
         if jwt.jwks.is_none() && jwt.secret.is_none() && jwt.is_sound() {
