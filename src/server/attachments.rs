@@ -53,8 +53,7 @@ pub async fn signed(
     let Some(id) = id_of(below) else { return refused(record, head, &UploadError::NotFound) };
     let answer = match head.method {
         Method::GET | Method::HEAD => page.read_signed(id).await,
-        Method::POST | Method::PUT => page.send(id, stream(body)).await,
-        _ => return no_method(record, OF_ONE),
+        _ => page.send(id, stream(body)).await,
     };
     told(answer, head, record)
 }
@@ -68,28 +67,19 @@ pub async fn reply(
     caller: &Caller,
     record: Record,
 ) -> Response<Body> {
-    let Some(methods) = methods(below) else { return refused(record, head, &UploadError::NotFound) };
     let page = Page { uploads, mount, head };
     let answer = match (id_of(below), &head.method) {
+        (None, _) if !below.is_empty() => Err(UploadError::NotFound),
+        (None, _) => page.send_new(&caller.owner, stream(body)).await,
         (Some(id), &Method::GET | &Method::HEAD) => page.read(&caller.owner, id).await,
         // The bytes of an announced file come to its signed address only.
-        (Some(id), &Method::POST | &Method::PUT) => page.send(id, stream(body)).await,
-        (None, &Method::POST) => page.send_new(&caller.owner, stream(body)).await,
-        _ => return no_method(record, methods),
+        (Some(id), _) => page.send(id, stream(body)).await,
     };
     told(answer, head, record)
 }
 
 fn id_of(below: &str) -> Option<&str> {
     below.strip_prefix('/').filter(|id| is_id(id))
-}
-
-fn no_method(mut record: Record, methods: &'static str) -> Response<Body> {
-    let error = CallerError::new(405, "method_not_allowed", "this path has no such method");
-    record.refused(&Refusal::Caller(&error));
-    let mut response = refuse::plain(&error);
-    refuse::allow(&mut response, methods);
-    response
 }
 
 fn told(answer: Result<Response<Body>, UploadError>, head: &Parts, mut record: Record) -> Response<Body> {

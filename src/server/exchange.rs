@@ -59,6 +59,12 @@ async fn at_place(
     if head.method == Method::OPTIONS {
         return options(place, head, record);
     }
+    // What nobody could do here needs no credential.
+    if let Some(methods) = place.methods().filter(|methods| !methods.split(", ").any(|name| name == head.method)) {
+        let mut response = place.refuse(record, &CallerError::new(405, "method_not_allowed", "Method Not Allowed"));
+        refuse::allow(&mut response, methods);
+        return response;
+    }
     if let Place::Attachments(uploads, mount, below) = place
         && attachments::is_signed(below, head)
     {
@@ -79,7 +85,7 @@ async fn at_place(
     match place {
         Place::Route(route, below) => on_route(gateway, (route, below), head, body, &caller, record, handover).await,
         Place::Facts(mount, below) => facts::reply(gateway, mount, below, head, &caller, record).await,
-        Place::Inspect(_, below) => inspect::reply(gateway, below, head, &caller, record),
+        Place::Inspect(_, below) => inspect::reply(gateway, below, &caller, record),
         Place::Attachments(uploads, mount, below) => {
             attachments::reply(uploads, (mount, below), head, body, &caller, record).await
         }
@@ -158,9 +164,6 @@ async fn read(
     body: Incoming,
     caller: &Caller,
 ) -> Result<Asked, CallerError> {
-    if head.method != Method::POST {
-        return Err(CallerError::new(405, "method_not_allowed", "use POST"));
-    }
     request::check_media(&head.headers)?;
     let owner = route.needs_owner().then(|| caller.owner.clone());
     let server = &gateway.plan.server;

@@ -1,8 +1,8 @@
 //! Requests for facts.
 
 use chatwire_protocols::error::{CallerError, Failure, FailureKind, Refusal};
+use http::Response;
 use http::request::Parts;
-use http::{Method, Response};
 use serde_json::json;
 
 use super::body::Body;
@@ -28,15 +28,7 @@ pub async fn reply(
     caller: &Caller,
     mut record: Record,
 ) -> Response<Body> {
-    let (Some(operation), Some(methods)) = (Operation::at(below), methods(below)) else {
-        return refused(record, 404, "not_found", "Not Found");
-    };
-    let read = head.method == Method::GET || head.method == Method::HEAD;
-    if if operation.writes() { head.method != Method::POST } else { !read } {
-        let mut response = refused(record, 405, "method_not_allowed", "Method Not Allowed");
-        refuse::allow(&mut response, methods);
-        return response;
-    }
+    let Some(operation) = Operation::at(below) else { return refused(record, 404, "not_found", "Not Found") };
     if operation.writes()
         && let Err(error) = cors::check(&mount.cors, head)
     {

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chatwire_protocols::error::{CallerError, Refusal};
-use http::request::Parts;
-use http::{Method, Response};
+use http::Response;
 use serde_json::{Value, json};
 
 use super::body::Body;
@@ -24,14 +22,7 @@ pub fn is_at(below: &str) -> bool {
 }
 
 /// Answers a request at a path `below` the mount.
-pub fn reply(gateway: &Gateway, below: &str, head: &Parts, _caller: &Caller, mut record: Record) -> Response<Body> {
-    if head.method != Method::GET && head.method != Method::HEAD {
-        let error = CallerError::new(405, "method_not_allowed", "use GET");
-        record.refused(&Refusal::Caller(&error));
-        let mut response = refuse::plain(&error);
-        refuse::allow(&mut response, METHODS);
-        return response;
-    }
+pub fn reply(gateway: &Gateway, below: &str, _caller: &Caller, mut record: Record) -> Response<Body> {
     record.answered(200);
     let body = if below == "/tools" { tools(gateway) } else { servers(&gateway.servers.report()) };
     refuse::json(200, &body)
