@@ -23,13 +23,14 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that asks what a plan says.
+    /// A gate that asks what a plan says. Public keys that an earlier one has fetched from the same address are kept.
     ///
     /// # Errors
     /// The keys of tokens are at an address, and TLS cannot be set up.
-    pub fn new(plan: &Plan) -> io::Result<Self> {
+    pub fn new(plan: &Plan, earlier: Option<&Self>) -> io::Result<Self> {
         let jwt = plan.auth.as_ref().and_then(|auth| auth.jwt.clone());
-        let verifier = jwt.map(Verifier::new).transpose()?;
+        let earlier = earlier.and_then(|gate| gate.verifier.as_ref());
+        let verifier = jwt.map(|jwt| Verifier::new(jwt, earlier)).transpose()?;
         Ok(Self { auth: plan.auth.clone(), verifier, header: plan.owner.clone() })
     }
 

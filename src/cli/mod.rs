@@ -15,8 +15,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config;
 use crate::config::plan::Plan;
+use crate::config::{self, Report};
 use crate::telemetry::LogFormat;
 
 /// A gateway between chat frontends and model providers: any chat page works with any model.
@@ -144,12 +144,15 @@ pub fn main() -> ExitCode {
 /// # Errors
 /// The exit code, if anything was wrong.
 pub fn load(args: &ConfigArgs) -> Result<Plan, ExitCode> {
-    config::load(&args.config).map_err(|report| {
-        let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        // There is nobody to tell if standard error is closed.
-        let _ = io::stderr().write_all(report.render(colours).as_bytes());
-        ExitCode::FAILURE
-    })
+    config::load(&args.config).map_err(|report| mistakes(&report))
+}
+
+/// Shows on standard error what is wrong with a configuration.
+pub fn mistakes(report: &Report) -> ExitCode {
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    // There is nobody to tell if standard error is closed.
+    let _ = io::stderr().write_all(report.render(colours).as_bytes());
+    ExitCode::FAILURE
 }
 
 /// Prints to standard output. That nobody reads on is no failure.

@@ -3,9 +3,11 @@
 use std::io;
 use std::process::ExitCode;
 
-use super::{ServeArgs, failure, load, print};
+use super::{ServeArgs, failure, mistakes, print};
 use crate::config::plan::Plan;
-use crate::{server, telemetry};
+use crate::config::{self, Reading};
+use crate::server::{self, Origin};
+use crate::telemetry;
 
 /// Serves until a stop signal. Says `listening on http://ADDR` on standard output when it is ready.
 pub fn run(args: &ServeArgs) -> ExitCode {
@@ -13,22 +15,32 @@ pub fn run(args: &ServeArgs) -> ExitCode {
     if let Err(error) = telemetry::init(args.log, filter.as_deref()) {
         return failure(&format!("CHATWIRE_LOG cannot be read: {error}"));
     }
-    let mut plan = match load(&args.config) {
+    let Reading { plan, seen } = read(args);
+    let plan = match plan {
         Ok(plan) => plan,
-        Err(code) => return code,
+        Err(report) => return mistakes(&report),
     };
-    plan.server.listen = args.listen.unwrap_or(plan.server.listen);
-    plan.store = args.store.clone().or(plan.store);
     let address = plan.server.listen;
-    match start(plan) {
+    let args = args.clone();
+    match start(plan, Origin { seen, read: Box::new(move || read(&args)) }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure(&format!("cannot serve at {address}: {error}")),
     }
 }
 
-fn start(plan: Plan) -> io::Result<()> {
+/// The configuration, with what the command line says.
+fn read(args: &ServeArgs) -> Reading {
+    let mut reading = config::read(&args.config.config);
+    if let Ok(plan) = &mut reading.plan {
+        plan.server.listen = args.listen.unwrap_or(plan.server.listen);
+        plan.store = args.store.clone().or(plan.store.take());
+    }
+    reading
+}
+
+fn start(plan: Plan, origin: Origin) -> io::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let listening = server::bind(plan).await?;
+        let listening = server::bind_reloading(plan, origin).await?;
         print(&format!("listening on http://{}\n", listening.local_addr()?));
         server::run(listening).await
     })

@@ -159,6 +159,9 @@ section! {
         max_connections: Optional<Whole<1, 1_000_000>>,
         /// Most turns of kept conversations at a time. Others wait for their place. Default: 1024.
         max_turns: Optional<Whole<1, 1_000_000>>,
+        /// Whether this file, and the files of secrets and widgets that it names, are read again when one of them
+        /// changes. `SIGHUP` has them read again in any case. Default: true.
+        watch: Optional<bool>,
         /// What holds on WebSockets.
         websocket: Optional<WebSocket>,
     }

@@ -6,8 +6,10 @@
 
 mod auth;
 mod file;
+mod files;
 mod mask;
 mod mcp;
+mod outline;
 pub mod pattern;
 mod placed;
 pub mod plan;
@@ -21,13 +23,15 @@ mod tool_kinds;
 mod values;
 mod workspace;
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chatwire_protocols::PROTOCOLS;
 use chatwire_protocols::protocol::Protocol;
 use toml::de::{DeTable, Error};
 
+pub use self::files::Files;
+use self::files::LARGEST;
+pub use self::outline::{Change, Fate, Outline, Part};
 use self::plan::Plan;
 use self::report::Problems;
 pub use self::report::{Problem, Report, Span};
@@ -44,19 +48,44 @@ pub struct Surroundings<'a> {
     pub folder: &'a Path,
 }
 
-/// Largest configuration file in bytes.
-const LARGEST: u64 = 4 << 20;
+/// A configuration as it was read.
+pub struct Reading {
+    /// What came of it.
+    pub plan: Result<Plan, Report>,
+    /// What was read.
+    pub seen: Seen,
+}
+
+/// What a configuration was read from.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The configuration file.
+    pub path: PathBuf,
+    /// All files, that one too.
+    pub files: Files,
+    /// What the configuration file says; nothing if it is no TOML.
+    pub outline: Outline,
+}
+
+/// Reads a configuration file, with the environment of the process, and notes what was read.
+pub fn read(path: &Path) -> Reading {
+    let name = path.display().to_string();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let surroundings = Surroundings { protocols: PROTOCOLS, env: &|name| std::env::var(name).ok(), folder };
+    let mut seen = Seen { path: path.to_owned(), ..Seen::default() };
+    let plan = match read_text(path, &mut seen.files) {
+        Ok(text) => resolve_in(&name, &text, surroundings, &mut seen),
+        Err(why) => Err(Report::unreadable(&name, &why)),
+    };
+    Reading { plan, seen }
+}
 
 /// Reads a configuration file, with the environment of the process.
 ///
 /// # Errors
 /// Every mistake in it.
 pub fn load(path: &Path) -> Result<Plan, Report> {
-    let name = path.display().to_string();
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let surroundings = Surroundings { protocols: PROTOCOLS, env: &|name| std::env::var(name).ok(), folder };
-    let text = read_text(path).map_err(|why| Report::unreadable(&name, &why))?;
-    parse_in(&name, &text, surroundings)
+    read(path).plan
 }
 
 /// Resolves the text of a configuration file, with these environment variables; paths are relative to the current
@@ -73,6 +102,10 @@ pub fn parse(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Re
 /// # Errors
 /// Every mistake in it.
 pub fn parse_in(name: &str, text: &str, surroundings: Surroundings<'_>) -> Result<Plan, Report> {
+    resolve_in(name, text, surroundings, &mut Seen::default())
+}
+
+fn resolve_in(name: &str, text: &str, surroundings: Surroundings<'_>, seen: &mut Seen) -> Result<Plan, Report> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut problems = Problems::default();
     if !errors.is_empty() {
@@ -80,19 +113,16 @@ pub fn parse_in(name: &str, text: &str, surroundings: Surroundings<'_>) -> Resul
         return Err(Report::new(name, mask::mask_text(text), problems.into_vec()));
     }
     let file = read::read_document(table.get_ref(), &mut problems);
-    let plan = resolve::resolve(&file, text, surroundings, &mut problems);
+    seen.outline = Outline::new(table.get_ref());
+    let plan = resolve::resolve(&file, text, surroundings, (&mut problems, &mut seen.files));
     if problems.len() == 0 {
         return Ok(plan);
     }
     Err(Report::new(name, mask::mask_table(text, table.get_ref()), problems.into_vec()))
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > LARGEST {
-        return Err(format!("it has {size} bytes, and {LARGEST} are the limit"));
-    }
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+fn read_text(path: &Path, files: &mut Files) -> Result<String, String> {
+    let bytes = files.read(path, LARGEST)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();

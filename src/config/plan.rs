@@ -77,7 +77,7 @@ impl InspectMount {
 }
 
 /// What holds for files that users upload.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachments {
     /// The path that they are sent to; each stands below it.
     pub path: String,
@@ -170,6 +170,8 @@ pub struct Server {
     pub max_connections: usize,
     /// Most turns of kept conversations at a time.
     pub max_turns: u32,
+    /// Whether the configuration is read again when its files change.
+    pub watch: bool,
     /// What holds on WebSockets.
     pub websocket: WebSocket,
 }
@@ -308,7 +310,7 @@ pub enum ActionTool {
 }
 
 /// Which pages of other origins may call a route.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cors {
     /// The origins, exactly; or any.
     pub origins: Origins,
@@ -323,7 +325,7 @@ pub struct Cors {
 }
 
 /// Origins that may call a route.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origins {
     /// No page of another origin.
     #[default]

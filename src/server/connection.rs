@@ -13,8 +13,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 
+use super::current::Current;
 use super::exchange;
-use super::gateway::Gateway;
 use super::io::Patient;
 use super::socket::Handover;
 use super::stop::{Phase, Stop};
@@ -30,7 +30,8 @@ const STREAMS: u32 = 128;
 const PING: Duration = Duration::from_secs(20);
 
 /// Serves a connection until it is closed or the gateway stops.
-pub async fn serve(stream: TcpStream, gateway: Arc<Gateway>, stop: Stop) {
+pub async fn serve(stream: TcpStream, current: Current, stop: Stop) {
+    let gateway = current.get();
     // Refused only for sockets that are already gone.
     let _ = stream.set_nodelay(true);
     let peer = stream.peer_addr().ok().map(|address| Peer(address.ip().to_canonical()));
@@ -38,6 +39,7 @@ pub async fn serve(stream: TcpStream, gateway: Arc<Gateway>, stop: Stop) {
     let builder = builder(&gateway.plan.server);
     let first_request = tokio::time::sleep(gateway.plan.server.head_timeout);
     let io = Patient::new(TokioIo::new(stream), gateway.plan.server.write_timeout);
+    drop(gateway);
     let handover = Arc::new(Handover::default());
     let service = {
         let (heard, handover) = (Arc::clone(&heard), Arc::clone(&handover));
@@ -46,7 +48,7 @@ pub async fn serve(stream: TcpStream, gateway: Arc<Gateway>, stop: Stop) {
             if let Some(peer) = peer {
                 request.extensions_mut().insert(peer);
             }
-            let (gateway, handover) = (Arc::clone(&gateway), Arc::clone(&handover));
+            let (gateway, handover) = (current.get(), Arc::clone(&handover));
             async move { Ok::<_, Infallible>(exchange::answer(gateway, request, &handover).await) }
         })
     };

@@ -15,7 +15,8 @@ use crate::turn::{Means, Turns};
 use crate::uploads::{Found, Sweeping, Uploads};
 use crate::upstream::Upstreams;
 
-/// The plan, made ready to serve.
+/// A plan, made ready to serve, and what lasts as long as the process. A request takes it once, when it begins; a reload
+/// makes the next one.
 pub struct Gateway {
     pub plan: Plan,
     pub stop: Stop,
@@ -26,15 +27,14 @@ pub struct Gateway {
     pub threads: Arc<Threads>,
     /// The files of users, if they may send any.
     pub uploads: Option<Arc<Uploads>>,
-    _sweeping: Option<Sweeping>,
+    _sweeping: Option<Arc<Sweeping>>,
     routes: HashMap<String, Arc<Route>>,
 }
 
 impl Gateway {
     pub fn new(plan: Plan, stop: Stop) -> io::Result<Self> {
-        let routes = plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect();
-        let upstreams = Arc::new(Upstreams::new(&plan)?);
-        let gate = Gate::new(&plan)?;
+        let upstreams = Arc::new(Upstreams::new(&plan, None)?);
+        let gate = Gate::new(&plan, None)?;
         let store = open_store(&plan)?;
         let servers = Arc::new(Servers::default());
         servers.apply(&plan.mcp);
@@ -43,8 +43,29 @@ impl Gateway {
         let threads = Arc::new(Threads::new(means, turns));
         let open = |settings| Uploads::open(settings, plan.store.as_ref(), Arc::clone(&store));
         let uploads = plan.attachments.clone().map(open).transpose()?;
-        let _sweeping = uploads.as_ref().map(Uploads::sweeping);
+        let _sweeping = uploads.as_ref().map(Uploads::sweeping).map(Arc::new);
+        let routes = by_path(&plan);
         Ok(Self { plan, stop, store, servers, gate, threads, uploads, _sweeping, routes })
+    }
+
+    /// The gateway with another plan, in which nothing differs that [`fixed`](super::fixed) names. The MCP servers are
+    /// not told of it yet.
+    ///
+    /// # Errors
+    /// What the plan's providers need cannot be had.
+    pub fn with(&self, plan: Plan) -> io::Result<Self> {
+        let upstreams = Upstreams::new(&plan, Some(&self.threads.means().upstreams))?;
+        Ok(Self {
+            routes: by_path(&plan),
+            gate: Gate::new(&plan, Some(&self.gate))?,
+            plan,
+            stop: self.stop.clone(),
+            store: Arc::clone(&self.store),
+            servers: Arc::clone(&self.servers),
+            threads: Arc::new(self.threads.with(Arc::new(upstreams))),
+            uploads: self.uploads.clone(),
+            _sweeping: self._sweeping.clone(),
+        })
     }
 
     /// The uploaded files, as the page of this request finds them.
@@ -95,6 +116,10 @@ impl Gateway {
     }
 }
 
+fn by_path(plan: &Plan) -> HashMap<String, Arc<Route>> {
+    plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect()
+}
+
 fn below<'a>(path: &'a str, mount: &str) -> Option<&'a str> {
     path.strip_prefix(mount).filter(|below| below.is_empty() || below.starts_with('/'))
 }
@@ -125,6 +150,7 @@ mod tests {
     use super::*;
     use crate::clock::now_ms;
     use crate::store::{Owner, Write};
+    use crate::threads::Swept;
 
     const HOUR: u64 = 3_600_000;
 
@@ -210,12 +236,29 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
+        let mut swept = Swept::new();
         tokio::select! {
-            never = gateway.threads.sweep_always(&gateway.plan.routes) => match never {},
+            never = gateway.threads.sweep_always(&gateway.plan.routes, &mut swept) => match never {},
             () = gone => {}
             () = tokio::time::sleep(Duration::from_secs(20)) => panic!("nothing is swept"),
         }
         assert!(is_there(&gateway, &owner, "young").await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_again_does_not_put_the_sweep_off() {
+        let gateway = gateway();
+        let mut swept = Swept::new();
+        let mut wait = async |routes: &[Arc<Route>]| {
+            let sweeping = gateway.threads.sweep_always(routes, &mut swept);
+            assert!(tokio::time::timeout(Duration::from_millis(400), sweeping).await.is_err());
+            swept.clone()
+        };
+        let (all, one) = (gateway.plan.routes.as_slice(), &gateway.plan.routes[1..]);
+        let first = wait(all).await;
+        assert_eq!(first.keys().collect::<Vec<_>>(), ["/", "/b"]);
+        assert_eq!(wait(all).await, first);
+        assert_eq!(wait(one).await.keys().collect::<Vec<_>>(), ["/b"], "one that is gone is forgotten");
     }
 
     #[test]

@@ -9,7 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection;
+use super::current::{self, Current};
 use super::gateway::Gateway;
+use super::reload::{self, Origin, Reloader};
 use super::stop::{Phase, Stop, Stopper};
 use crate::config::plan::Plan;
 
@@ -25,7 +27,8 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 /// A gateway that listens and does not answer yet.
 pub struct Listening {
     listener: TcpListener,
-    gateway: Arc<Gateway>,
+    current: Current,
+    reloader: Reloader,
     stopper: Stopper,
     stop: Stop,
 }
@@ -35,20 +38,35 @@ pub struct Listening {
 /// # Errors
 /// The address is taken or not ours; recordings cannot be read; TLS cannot be set up.
 pub async fn bind(plan: Plan) -> io::Result<Listening> {
-    let listener = TcpListener::bind(plan.server.listen).await?;
-    let (stopper, stop) = Stopper::new();
-    let gateway = Arc::new(Gateway::new(plan, stop.clone())?);
-    Ok(Listening { listener, gateway, stopper, stop })
+    open(plan, None).await
 }
 
-/// Answers until SIGTERM or SIGINT, then finishes what runs. A second signal ends at once.
+/// The same for a plan that is read again: when one of its files changes, and when the [`Reloader`] is asked.
+///
+/// # Errors
+/// As those of [`bind`].
+pub async fn bind_reloading(plan: Plan, origin: Origin) -> io::Result<Listening> {
+    open(plan, Some(origin)).await
+}
+
+async fn open(plan: Plan, origin: Option<Origin>) -> io::Result<Listening> {
+    let listener = TcpListener::bind(plan.server.listen).await?;
+    let (stopper, stop) = Stopper::new();
+    let (switch, current) = current::new(Gateway::new(plan, stop.clone())?);
+    Ok(Listening { listener, current, reloader: Reloader::new(switch, origin), stopper, stop })
+}
+
+/// Answers until SIGTERM or SIGINT, then finishes what runs. A second signal ends at once. SIGHUP has the configuration
+/// read again.
 ///
 /// # Errors
 /// Signals cannot be listened for.
 pub async fn run(listening: Listening) -> io::Result<()> {
     let signals = tokio::spawn(signals(listening.stopper())?);
+    let hangups = tokio::spawn(reload::on_hangup(listening.reloader(), listening.stopper())?);
     listening.serve().await;
     signals.abort();
+    hangups.abort();
     Ok(())
 }
 
@@ -90,18 +108,26 @@ impl Listening {
         self.stopper.clone()
     }
 
+    /// What has the configuration read again.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
     /// Answers until it is stopped and drained.
     pub async fn serve(self) {
-        let Self { listener, gateway, stopper, stop } = self;
-        let most = gateway.plan.server.max_connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        let Self { listener, current, reloader, stopper, stop } = self;
+        let most = current.get().plan.server.max_connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let slots = Arc::new(Semaphore::new(most));
         let draining = stop.clone().reached(Phase::Draining);
         tokio::select! {
             () = draining => {}
-            () = accept(&listener, &gateway, &stop, &slots) => {}
-            never = gateway.threads.sweep_always(&gateway.plan.routes) => match never {},
+            () = accept(&listener, &current, &stop, &slots) => {}
+            never = current.clone().sweep_always() => match never {},
+            never = reloader.watch() => match never {},
         }
         drop(listener);
+        // Nothing is reloaded any more.
+        let gateway = current.get();
         tracing::info!("stopping");
         let now = stop.reached(Phase::Now);
         let drained = async {
@@ -127,11 +153,11 @@ async fn close(gateway: &Gateway, stopper: &Stopper) {
     tokio::time::sleep(LAST_FRAMES).await;
 }
 
-async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, stop: &Stop, slots: &Arc<Semaphore>) {
+async fn accept(listener: &TcpListener, current: &Current, stop: &Stop, slots: &Arc<Semaphore>) {
     loop {
         let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => start(stream, slot, gateway, stop),
+            Ok((stream, _)) => start(stream, slot, current, stop),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -140,10 +166,10 @@ async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, stop: &Stop, slo
     }
 }
 
-fn start(stream: TcpStream, slot: OwnedSemaphorePermit, gateway: &Arc<Gateway>, stop: &Stop) {
-    let (gateway, stop) = (Arc::clone(gateway), stop.clone());
+fn start(stream: TcpStream, slot: OwnedSemaphorePermit, current: &Current, stop: &Stop) {
+    let (current, stop) = (current.clone(), stop.clone());
     tokio::spawn(async move {
-        connection::serve(stream, gateway, stop).await;
+        connection::serve(stream, current, stop).await;
         drop(slot);
     });
 }
@@ -178,7 +204,7 @@ mod tests {
         let env = BTreeMap::<String, String>::new();
         let plan = crate::config::parse("gateway.toml", &text, &|name| env.get(name).cloned());
         let listening = bind(plan.unwrap_or_else(|report| panic!("{report}"))).await.unwrap();
-        let gateway = &listening.gateway;
+        let gateway = listening.current.get();
         let owner = Owner::local();
         let (created, status) = (1, ThreadStatus::Active);
         let id = THREAD.to_owned();
@@ -237,7 +263,7 @@ mod tests {
     #[tokio::test]
     async fn a_turn_without_pages_is_finished_before_the_gateway_ends() {
         let (listening, mut socket) = with_turn("20s", None).await;
-        let gateway = Arc::clone(&listening.gateway);
+        let gateway = listening.current.get();
         listening.stopper().stop();
         let serving = tokio::spawn(listening.serve());
         let chunk = |delta: &str, finish: &str| {
@@ -258,7 +284,7 @@ mod tests {
     #[tokio::test]
     async fn a_turn_that_takes_too_long_is_cut_and_its_end_is_stored() {
         let (listening, mut socket) = with_turn("0s", never()).await;
-        let gateway = Arc::clone(&listening.gateway);
+        let gateway = listening.current.get();
         listening.stopper().stop();
         tokio::time::timeout(LONG, listening.serve()).await.expect("the gateway ends");
         let (updated, texts) = after(&gateway).await;
@@ -270,7 +296,7 @@ mod tests {
     #[tokio::test]
     async fn a_second_stop_cuts_turns_at_once_and_waits_for_what_they_store() {
         let (listening, _socket) = with_turn("20s", never()).await;
-        let gateway = Arc::clone(&listening.gateway);
+        let gateway = listening.current.get();
         let stopper = listening.stopper();
         stopper.stop();
         stopper.stop();

@@ -30,18 +30,20 @@ use uuid::Uuid;
 
 pub use error::ThreadError;
 pub use files::{Files, NoFiles, Serving};
+pub use sweep::Swept;
 
 use crate::access::ApiKey;
 use crate::config::plan::{Memory, Route};
 use crate::store::{Owner, Store};
 use crate::turn::{Follower, Means, Turns};
+use crate::upstream::Upstreams;
 
 /// All kept conversations.
 pub struct Threads {
     means: Means,
-    turns: Turns,
+    turns: Arc<Turns>,
     /// Held while a title is read and written: one that a user has set meanwhile stays.
-    naming: tokio::sync::Mutex<()>,
+    naming: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Who asks, and where.
@@ -84,7 +86,13 @@ pub struct Said {
 impl Threads {
     /// Conversations in a store.
     pub fn new(means: Means, turns: Turns) -> Self {
-        Self { means, turns, naming: tokio::sync::Mutex::new(()) }
+        Self { means, turns: Arc::new(turns), naming: Arc::default() }
+    }
+
+    /// The same conversations, and the same turns, with other providers from now on.
+    pub fn with(&self, upstreams: Arc<Upstreams>) -> Self {
+        let means = Means { upstreams, ..self.means.clone() };
+        Self { means, turns: Arc::clone(&self.turns), naming: Arc::clone(&self.naming) }
     }
 
     /// What all turns share.
@@ -93,7 +101,7 @@ impl Threads {
     }
 
     /// The turns of kept conversations.
-    pub const fn turns(&self) -> &Turns {
+    pub fn turns(&self) -> &Turns {
         &self.turns
     }
 

@@ -1,5 +1,6 @@
 //! Sessions end by themselves when nobody has used them for long.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,22 +16,34 @@ use crate::store::Owner;
 /// Most sessions that are looked at together.
 const STRIDE: u32 = 200;
 
+/// When the sessions of each route were looked at last, or the waiting for that began, by the routes' paths.
+pub type Swept = BTreeMap<String, Instant>;
+
 impl Threads {
-    /// Ends old sessions of these routes, each at its own pace, for as long as this is waited for.
-    pub async fn sweep_always(&self, routes: &[Arc<Route>]) -> Infallible {
+    /// Ends old sessions of these routes, each at its own pace, for as long as this is waited for. Who waits again,
+    /// perhaps with other routes, does not begin anew with those that were `swept`.
+    pub async fn sweep_always(&self, routes: &[Arc<Route>], swept: &mut Swept) -> Infallible {
         let begun = Instant::now();
-        let mut due: Vec<_> =
-            routes.iter().filter_map(|route| Some((begun + route.frontend.sessions()?.every, route))).collect();
+        swept.retain(|path, _| routes.iter().any(|route| route.path == *path));
+        for route in routes {
+            swept.entry(route.path.clone()).or_insert(begun);
+        }
         loop {
-            let Some((at, route)) = due.iter_mut().min_by_key(|(at, _)| *at) else { std::future::pending().await };
-            sleep_until(*at).await;
-            match self.sweep(route, now_ms()).await {
+            let due = |route: &Arc<Route>| {
+                let last = *swept.get(&route.path)?;
+                let at = last.checked_add(route.frontend.sessions()?.every);
+                Some((at.unwrap_or(last + Duration::from_secs(86400)), Arc::clone(route)))
+            };
+            let Some((at, route)) = routes.iter().filter_map(due).min_by_key(|(at, _)| *at) else {
+                std::future::pending().await
+            };
+            sleep_until(at).await;
+            match self.sweep(&route, now_ms()).await {
                 Ok(0) => {}
                 Ok(ended) => tracing::info!(route = %route.path, ended, "old sessions have ended"),
                 Err(error) => tracing::warn!(route = %route.path, %error, "old sessions were not ended"),
             }
-            let every = route.frontend.sessions().map_or(Duration::MAX, |sessions| sessions.every);
-            *at = Instant::now().checked_add(every).unwrap_or(*at + Duration::from_secs(86400));
+            swept.insert(route.path.clone(), Instant::now());
         }
     }
 

@@ -31,11 +31,12 @@ pub struct Upstreams {
 }
 
 impl Upstreams {
-    /// Makes what the plan's providers need.
+    /// Makes what the plan's providers need. What those of the plan before it have is used again, with the connections
+    /// that are open; recordings in folders are read anew.
     ///
     /// # Errors
     /// TLS cannot be set up, or recordings cannot be read.
-    pub fn new(plan: &Plan) -> io::Result<Self> {
+    pub fn new(plan: &Plan, before: Option<&Self>) -> io::Result<Self> {
         let mut upstreams = Self { clients: Vec::new(), recordings: Vec::new() };
         let models =
             plan.models.values().chain(plan.routes.iter().flat_map(|route| route.models.values().chain(&route.model)));
@@ -45,24 +46,27 @@ impl Upstreams {
             match &provider.source {
                 // No plan has a provider that a request brings.
                 Source::Brought(..) | Source::StandIn(_) => {}
-                Source::Http(_) => upstreams.add_clients(provider.timeouts.connect)?,
-                Source::Replay { folder, .. } => upstreams.add_recordings(folder.as_ref())?,
+                Source::Http(_) => upstreams.add_clients(provider.timeouts.connect, before)?,
+                Source::Replay { folder, .. } => upstreams.add_recordings(folder.as_ref(), before)?,
             }
         }
         Ok(upstreams)
     }
 
-    fn add_clients(&mut self, connect: Duration) -> io::Result<()> {
+    fn add_clients(&mut self, connect: Duration, before: Option<&Self>) -> io::Result<()> {
         if self.clients(connect).is_none() {
-            self.clients.push((connect, Clients::new(connect).map_err(io::Error::other)?));
+            let kept = before.and_then(|before| before.clients(connect)).cloned();
+            let clients = kept.map_or_else(|| Clients::new(connect).map_err(io::Error::other), Ok)?;
+            self.clients.push((connect, clients));
         }
         Ok(())
     }
 
-    fn add_recordings(&mut self, folder: Option<&PathBuf>) -> io::Result<()> {
+    fn add_recordings(&mut self, folder: Option<&PathBuf>, before: Option<&Self>) -> io::Result<()> {
         if self.recordings_of(folder).is_none() {
-            let recordings = Recordings::load(folder.map(PathBuf::as_path))?;
-            self.recordings.push((folder.cloned(), Arc::new(recordings)));
+            let built_in = before.filter(|_| folder.is_none()).and_then(|before| before.recordings_of(None)).cloned();
+            let load = || Recordings::load(folder.map(PathBuf::as_path)).map(Arc::new);
+            self.recordings.push((folder.cloned(), built_in.map_or_else(load, Ok)?));
         }
         Ok(())
     }

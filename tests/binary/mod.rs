@@ -5,6 +5,18 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// Long enough that only a fault reaches it.
+const LONG: Duration = Duration::from_secs(30);
+
+/// What a gateway logs.
+pub struct Log {
+    lines: Receiver<String>,
+    /// All that has been waited for, and what came in front of it.
+    pub seen: String,
+}
 
 /// A gateway on a port of its own; ended when dropped.
 pub struct Gateway {
@@ -26,13 +38,17 @@ impl Gateway {
 
     /// The same with a store that stays when the gateway is gone.
     pub fn on(config: &Path, store: &Path) -> Self {
+        Self::with(config, store, Stdio::null())
+    }
+
+    fn with(config: &Path, store: &Path, log: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_chatwire"))
             .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(config)
             .arg("--store")
             .arg(store)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -41,10 +57,47 @@ impl Gateway {
         Self { child, own: None, address }
     }
 
+    /// Its process id.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The same, with what it logs.
+    pub fn logging(config: &Path, store: &Path) -> (Self, Log) {
+        let mut gateway = Self::with(config, store, Stdio::piped());
+        let stderr = gateway.child.stderr.take().unwrap();
+        let (tell, lines) = channel();
+        // It ends with the gateway, and reads on for as long as that writes.
+        std::thread::spawn(move || {
+            BufReader::new(stderr).lines().map_while(Result::ok).all(|line| tell.send(line).is_ok())
+        });
+        (gateway, Log { lines, seen: String::new() })
+    }
+
+    /// Sends it a signal, such as `HUP`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
     /// Kills it as `kill -9` does.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+}
+
+impl Log {
+    /// Waits until a line with this text is logged.
+    pub fn until(&mut self, text: &str) {
+        loop {
+            let line = self.lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("{text:?} is logged: {}", self.seen));
+            self.seen.push_str(&line);
+            self.seen.push('\n');
+            if line.contains(text) {
+                return;
+            }
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod memory;
 mod models;
 mod own_provider;
 mod refusals;
+mod reload;
 mod replay;
 mod shutdown;
 mod socket;

@@ -16,7 +16,7 @@ async fn get(gateway: &Gateway, path: &str) -> Value {
 }
 
 /// Asks until a server is as is wanted.
-async fn until(gateway: &Gateway, server: &str, status: &str) -> Value {
+pub async fn until(gateway: &Gateway, server: &str, status: &str) -> Value {
     let asking = async {
         loop {
             let servers = get(gateway, "/api/servers").await;

@@ -99,6 +99,9 @@ async fn the_last_word_about_an_item_is_the_one_that_is_kept() {
         statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<Vec<String>, _>>().unwrap()
     };
     assert_eq!(rows(), ["meta06"]);
+    let (before, behind) = (Write::Put(item("b")), Write::Feedback { item: "b".into(), positive: true, created: 7 });
+    store.apply(&me, "t", vec![before, behind, Write::RemoveAfter("a".into())]).await.unwrap();
+    assert_eq!(rows(), ["meta06"], "what is said of an item goes with it");
     store.delete_thread(&me, "t").await.unwrap();
     assert_eq!(rows(), Vec::<String>::new());
 }

@@ -89,6 +89,7 @@ impl Setup {
                 drain: LONG,
                 max_connections: 64,
                 max_turns: 64,
+                watch: true,
                 websocket: chatwire::config::plan::WebSocket::default(),
             },
             sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),

@@ -10,6 +10,7 @@ mod killed;
 mod page;
 mod provider;
 mod refused;
+mod reload;
 mod restarted;
 
 use std::path::PathBuf;
@@ -32,6 +33,16 @@ impl Folder {
     /// Starts a gateway with this configuration and the folder's store.
     pub fn gateway(&self) -> binary::Gateway {
         binary::Gateway::on(&self.0.join("gateway.toml"), &self.store())
+    }
+
+    /// The same, with what it logs.
+    pub fn logging(&self) -> (binary::Gateway, binary::Log) {
+        binary::Gateway::logging(&self.0.join("gateway.toml"), &self.store())
+    }
+
+    /// Changes the configuration.
+    pub fn configure(&self, config: &str) {
+        std::fs::write(self.0.join("gateway.toml"), config).unwrap();
     }
 
     /// Its store.

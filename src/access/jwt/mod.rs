@@ -7,6 +7,7 @@
 mod jwks;
 mod set;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire_protocols::error::CallerError;
@@ -87,18 +88,32 @@ pub struct Token {
 pub struct Verifier {
     plan: Jwt,
     /// The public keys that are asked for at an address.
-    jwks: Option<Jwks>,
+    jwks: Option<Arc<Jwks>>,
     secret: Option<DecodingKey>,
 }
 
 impl Verifier {
-    pub fn new(plan: Jwt) -> std::io::Result<Self> {
+    /// One that checks what a plan says, with the keys that an earlier one has fetched if they are those.
+    ///
+    /// # Errors
+    /// The keys are at an address, and TLS cannot be set up.
+    pub fn new(plan: Jwt, earlier: Option<&Self>) -> std::io::Result<Self> {
         let jwks = match &plan.keys {
-            Some(Keys::Url(url, refresh)) => Some(Jwks::at(url, *refresh)?),
+            Some(Keys::Url(url, refresh)) => {
+                Some(match earlier.and_then(|earlier| earlier.fetched_from(url, *refresh)) {
+                    Some(same) => same,
+                    None => Arc::new(Jwks::at(url, *refresh)?),
+                })
+            }
             Some(Keys::Set(_)) | None => None,
         };
         let secret = plan.secret.as_ref().map(|secret| DecodingKey::from_secret(secret.expose().as_bytes()));
         Ok(Self { plan, jwks, secret })
+    }
+
+    fn fetched_from(&self, url: &str, refresh: Duration) -> Option<Arc<Jwks>> {
+        let same = matches!(&self.plan.keys, Some(Keys::Url(own, after)) if own == url && *after == refresh);
+        self.jwks.clone().filter(|_| same)
     }
 
     /// Whose a token is.

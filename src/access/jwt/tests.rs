@@ -94,7 +94,7 @@ fn plan(keys: Option<Keys>, secret: bool) -> Jwt {
 
 fn verifier(signers: &[&Signer]) -> Verifier {
     let keys: Vec<Value> = signers.iter().map(|signer| signer.public()).collect();
-    Verifier::new(plan(Some(Keys::Set(set(&keys))), false)).unwrap()
+    Verifier::new(plan(Some(Keys::Set(set(&keys))), false), None).unwrap()
 }
 
 async fn owner_of(verifier: &Verifier, token: &str) -> Result<String, (u16, String)> {
@@ -155,7 +155,7 @@ async fn the_owner_is_the_claim_that_is_configured() {
     let signer = Signer::ed("d");
     let mut plan = plan(Some(Keys::Set(set(&[signer.public()]))), false);
     plan.owner_claim = "email".to_owned();
-    let verifier = Verifier::new(plan).unwrap();
+    let verifier = Verifier::new(plan, None).unwrap();
     assert!(owner_of(&verifier, &signer.sign(&claims())).await.is_err());
     let named = signer.sign(&with("email", json!("ann@example.com")));
     assert_eq!(owner_of(&verifier, &named).await.unwrap(), "ann@example.com");
@@ -204,7 +204,7 @@ async fn a_public_key_is_no_secret_and_a_secret_no_public_key() {
     let rsa = Signer::rsa("r");
     let public = rsa.public();
     let plan = plan(Some(Keys::Set(set(std::slice::from_ref(&public)))), true);
-    let verifier = Verifier::new(plan.clone()).unwrap();
+    let verifier = Verifier::new(plan.clone(), None).unwrap();
     let hmac = |secret: &[u8]| Signer { id: "r", algorithm: Algorithm::HS256, key: EncodingKey::from_secret(secret) };
     // What somebody who knows the public key only could use as the secret.
     let modulus = public["n"].as_str().unwrap();
@@ -214,7 +214,8 @@ async fn a_public_key_is_no_secret_and_a_secret_no_public_key() {
     assert!(owner_of(&verifier, &hmac(SECRET.as_bytes()).sign(&claims())).await.is_ok());
     assert!(owner_of(&verifier, &rsa.sign(&claims())).await.is_ok());
     // Without a secret of the configuration there is no HS256 at all.
-    let without = Verifier::new(Jwt { secret: None, algorithms: Jwt::usual_algorithms(true, false), ..plan }).unwrap();
+    let without =
+        Verifier::new(Jwt { secret: None, algorithms: Jwt::usual_algorithms(true, false), ..plan }, None).unwrap();
     assert_eq!(
         why_not(&without, &hmac(SECRET.as_bytes()).sign(&claims())).await,
         "the token's algorithm is not allowed"
@@ -295,7 +296,7 @@ impl Elsewhere {
         let here = self.clone();
         let jwks = Jwks::start(Box::new(move || here.fetch()), refresh);
         let plan = plan(Some(Keys::Url("unused".to_owned(), refresh)), false);
-        Verifier { plan, jwks: Some(jwks), secret: None }
+        Verifier { plan, jwks: Some(Arc::new(jwks)), secret: None }
     }
 }
 
@@ -350,6 +351,18 @@ async fn keys_are_fetched_again_in_time_and_stay_good_while_they_cannot_be() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     why_not(&verifier, &old.sign(&claims())).await;
     assert!(owner_of(&verifier, &new.sign(&claims())).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_reload_keeps_the_keys_of_the_same_address() {
+    let at = |url: &str, refresh| plan(Some(Keys::Url(url.to_owned(), refresh)), false);
+    let first = Verifier::new(at("http://127.0.0.1:9/", HOUR), None).unwrap();
+    let same = |url: &str, refresh| {
+        let next = Verifier::new(at(url, refresh), Some(&first)).unwrap();
+        Arc::ptr_eq(next.jwks.as_ref().unwrap(), first.jwks.as_ref().unwrap())
+    };
+    assert!(same("http://127.0.0.1:9/", HOUR));
+    assert!(!same("http://127.0.0.1:9/other", HOUR) && !same("http://127.0.0.1:9/", 2 * HOUR));
 }
 
 #[tokio::test(start_paused = true)]

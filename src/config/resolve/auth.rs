@@ -1,6 +1,5 @@
 //! Who may call.
 
-use std::fs;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -236,11 +235,8 @@ impl Resolver<'_> {
 
     fn key_file(&mut self, path: &At<String>) -> Option<KeySet> {
         let full = self.surroundings.folder.join(&path.value);
-        let read = fs::metadata(&full).and_then(|metadata| match metadata.len() {
-            0..=LARGEST_SET => fs::read(&full),
-            _ => Err(std::io::Error::other(format!("it has more than {LARGEST_SET} bytes"))),
-        });
-        let set = read.map_err(|error| error.to_string()).and_then(|text| KeySet::parse(&text).map_err(str::to_owned));
+        let read = self.files.read(&full, LARGEST_SET);
+        let set = read.and_then(|text| KeySet::parse(&text).map_err(str::to_owned));
         if let Err(why) = &set {
             let title = format!("cannot read public keys from `{}`", path.value);
             self.problem(Problem::new(path.span.clone(), title).label(why.clone()));

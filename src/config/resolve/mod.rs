@@ -27,12 +27,17 @@ use super::file::{Gateway, List, Optional, Server, WebSocket};
 use super::plan::{self, Plan};
 use super::read::{At, Entry, Named, Section};
 use super::report::{Problems, Span};
-use super::{Surroundings, report};
+use super::{Files, Surroundings, report};
 use crate::tools::mcp::ServerPlan;
 
 /// Makes a plan. It is of use only if no problem was noted.
-pub fn resolve(file: &Gateway, text: &str, surroundings: Surroundings<'_>, problems: &mut Problems) -> Plan {
-    let mut resolver = Resolver { text, surroundings, problems, complete: file.is_sound() };
+pub fn resolve(
+    file: &Gateway,
+    text: &str,
+    surroundings: Surroundings<'_>,
+    (problems, files): (&mut Problems, &mut Files),
+) -> Plan {
+    let mut resolver = Resolver { text, surroundings, problems, files, complete: file.is_sound() };
     let prices = resolver.prices(&file.prices, &file.providers);
     let providers = resolver.providers(&file.providers, &model::users(&file.models, &file.routes), prices);
     let models = resolver.models(&file.models, &providers);
@@ -72,6 +77,8 @@ struct Resolver<'a> {
     text: &'a str,
     surroundings: Surroundings<'a>,
     problems: &'a mut Problems,
+    /// Every file that is read goes through them, so that a change of it is seen.
+    files: &'a mut Files,
     /// False if the file has mistakes at its top level: a section may have another name.
     complete: bool,
 }
@@ -108,6 +115,7 @@ fn server(file: Option<&At<Server>>) -> plan::Server {
         max_turns: file
             .and_then(|file| value(&file.max_turns))
             .map_or(1024, |number| u32::try_from(number.0).unwrap_or(u32::MAX)),
+        watch: file.and_then(|file| value(&file.watch)).is_none_or(|watch| *watch),
         websocket: websocket(file.and_then(|file| value(&file.websocket))),
     }
 }

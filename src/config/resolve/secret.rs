@@ -1,7 +1,5 @@
 //! Secrets from where the file says that they are.
 
-use std::fs;
-
 use http::HeaderValue;
 
 use super::Resolver;
@@ -78,12 +76,10 @@ impl Resolver<'_> {
     fn secret_file(&mut self, path: &At<String>, need: &Need<'_>) -> Option<Found> {
         let user = need.user.as_ref()?;
         let full = self.surroundings.folder.join(&path.value);
-        let read = fs::metadata(&full).map_err(|error| error.to_string()).and_then(|metadata| {
-            if metadata.len() > LARGEST {
-                return Err(format!("it has more than {LARGEST} bytes"));
-            }
-            fs::read_to_string(&full).map_err(|error| error.to_string())
-        });
+        let read = self
+            .files
+            .read(&full, LARGEST)
+            .and_then(|secret| String::from_utf8(secret).map_err(|_| "it is not UTF-8".to_owned()));
         match read {
             Ok(secret) => {
                 let place = format!("file `{}`", path.value);

@@ -1,6 +1,5 @@
 //! Widgets of tools.
 
-use std::fs;
 use std::sync::Arc;
 
 use super::Resolver;
@@ -15,15 +14,11 @@ impl Resolver<'_> {
     /// The template in a file.
     pub fn widget(&mut self, path: &At<String>) -> Option<Arc<WidgetTemplate>> {
         let file = self.surroundings.folder.join(&path.value);
-        let read = || {
-            let size = fs::metadata(&file).map_err(|error| error.to_string())?.len();
-            if size > LARGEST {
-                return Err(format!("it has {size} bytes, and {LARGEST} are the limit"));
-            }
-            let text = fs::read_to_string(&file).map_err(|error| error.to_string())?;
-            WidgetTemplate::read(&text)
-        };
-        match read() {
+        let read = self
+            .files
+            .read(&file, LARGEST)
+            .and_then(|text| WidgetTemplate::read(&String::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())?));
+        match read {
             Ok(template) => Some(Arc::new(template)),
             Err(why) => {
                 let title = format!("the widget `{}` cannot be used", path.value);

@@ -67,6 +67,8 @@ pub fn page(
 }
 
 pub fn delete(connection: &Connection, owner: &Owner, thread: &str, id: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM feedback WHERE owner = ?1 AND thread = ?2 AND item = ?3";
+    connection.prepare_cached(sql)?.execute([owner.as_str(), thread, id])?;
     let sql = "DELETE FROM items WHERE owner = ?1 AND thread = ?2 AND id = ?3";
     connection.prepare_cached(sql)?.execute([owner.as_str(), thread, id])?;
     Ok(())
@@ -81,6 +83,10 @@ pub fn clear(connection: &Connection, owner: &Owner, thread: &str) -> Result<(),
 }
 
 pub fn delete_behind(connection: &Connection, owner: &Owner, thread: &str, id: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM feedback WHERE owner = ?1 AND thread = ?2 AND item IN (SELECT id FROM items
+        WHERE owner = ?1 AND thread = ?2
+        AND sequence > (SELECT sequence FROM items WHERE owner = ?1 AND thread = ?2 AND id = ?3))";
+    connection.prepare_cached(sql)?.execute([owner.as_str(), thread, id])?;
     let sql = "DELETE FROM items WHERE owner = ?1 AND thread = ?2
         AND sequence > (SELECT sequence FROM items WHERE owner = ?1 AND thread = ?2 AND id = ?3)";
     connection.prepare_cached(sql)?.execute([owner.as_str(), thread, id])?;
