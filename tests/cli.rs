@@ -120,3 +120,17 @@ fn a_wrong_command_line_is_refused_with_the_right_word() {
         assert!(text(&output.stderr).contains(right), "{args:?}: {}", text(&output.stderr));
     }
 }
+
+#[test]
+fn a_key_is_made_with_the_lines_that_take_it() {
+    let output = chatwire(&["key", "my page"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines: Vec<&str> = text(&output.stdout).lines().collect();
+    let key = lines.iter().find(|line| line.starts_with("cw_")).unwrap();
+    let section = text(&output.stdout).split_once("# For the configuration.\n").unwrap().1;
+    let plan = chatwire::config::parse("gateway.toml", section, &|_| None).unwrap();
+    let auth = plan.auth.unwrap();
+    assert_eq!(auth.key(key.as_bytes()).unwrap().name, "my page");
+    assert!(!section.contains(key), "the configuration has the hash only");
+    assert_ne!(text(&chatwire(&["key"]).stdout), text(&chatwire(&["key"]).stdout));
+}

@@ -79,7 +79,7 @@ fn every_curl_of_the_documentation_answers_as_shown() {
 
 #[test]
 fn every_configuration_of_the_documentation_is_right() {
-    let environment = |_: &str| Some("a-key".to_owned());
+    let environment = |_: &str| Some("a-key-of-more-than-thirty-two-bytes".to_owned());
     let mut seen = 0;
     for block in blocks().iter().filter(|block| block.language == "toml") {
         if let Err(report) = chatwire::config::parse(&block.place, &block.text, &environment) {

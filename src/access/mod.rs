@@ -1,15 +1,31 @@
 //! Who asks, and what they may: known before anything of a request is read but its head.
+//!
+//! ```text
+//! head ─▶ credential ─▶ key (hash in the file) ┐
+//!                    └▶ token (JWT, key set)   ┴▶ Gate::identify ─▶ Caller ─▶ every handler
+//! ```
+//!
+//! Only this module makes a [`Caller`], and no handler can be called without one. So a path that forgets to ask who
+//! comes does not compile.
 
+mod auth;
+mod credential;
+mod gate;
+mod jwt;
+mod key;
 mod owner;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use chatwire_protocols::error::CallerError;
 use http::request::Parts;
 
-use crate::config::plan::Plan;
-use crate::limits::Limits;
+pub use auth::{Auth, Mount};
+pub use credential::{KEY_SUBPROTOCOL, SUBPROTOCOL};
+pub use gate::Gate;
+pub use jwt::{Jwks, Jwt, KeySet, Keys, algorithm};
+pub use key::{ApiKey, KeyHash, Patterns, new_key};
+
 use crate::store::Owner;
 
 /// The address that a request comes from, as far as the trusted proxies tell: the edge puts it to every request.
@@ -23,31 +39,32 @@ impl Peer {
     }
 }
 
-/// An API key of the configuration, without the key itself.
-#[derive(Debug)]
-pub struct ApiKey {
-    /// Its name in the file: for logs, metrics and limits.
-    pub name: String,
-    /// What holds for all requests with it.
-    pub limits: Option<Limits>,
-}
-
 /// Who asks.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Where the request comes from.
     pub peer: Peer,
-    /// The key it came with, if keys are asked for.
+    /// The key it came with, if it came with one.
     pub key: Option<Arc<ApiKey>>,
     /// The user it is for.
     pub owner: Owner,
+    /// Until when this is so, in milliseconds since 1970: connections that last longer end then.
+    pub until: Option<u64>,
+    _identified: Identified,
 }
 
-/// Finds out who asks.
-///
-/// # Errors
-/// 401 if that must be known and is not.
-pub fn identify(plan: &Plan, head: &Parts) -> Result<Caller, CallerError> {
-    let owner = owner::of(plan.owner.as_deref(), &head.headers)?;
-    Ok(Caller { peer: Peer::of(head), key: None, owner })
+/// Keeps callers from being made anywhere else.
+#[derive(Clone, Copy, Debug)]
+struct Identified;
+
+impl Caller {
+    fn new(peer: Peer, key: Option<Arc<ApiKey>>, owner: Owner, until: Option<u64>) -> Self {
+        Self { peer, key, owner, until, _identified: Identified }
+    }
+
+    /// Somebody, for tests of what callers are needed for.
+    #[cfg(test)]
+    pub fn of_test(peer: Peer, key: Option<Arc<ApiKey>>, owner: Owner) -> Self {
+        Self::new(peer, key, owner, None)
+    }
 }

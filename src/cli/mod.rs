@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod golden;
+pub mod key;
 pub mod routes;
 pub mod schema;
 pub mod serve;
@@ -38,6 +39,8 @@ pub enum Command {
     Routes(ConfigArgs),
     /// Print the JSON Schema of the configuration, for editors
     Schema(ConfigArgs),
+    /// Make a new API key, and show its hash for the configuration
+    Key(KeyArgs),
     /// Turn a provider's stream into what a page would get
     Transcode(TranscodeArgs),
     /// Compare recorded streams with the events and page bytes expected of them
@@ -70,6 +73,14 @@ pub struct ServeArgs {
     /// How log lines are written; `CHATWIRE_LOG` says which (for example `debug`, or `info,chatwire=trace`)
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub log: LogFormat,
+}
+
+/// Which key.
+#[derive(Args, Clone, Debug)]
+pub struct KeyArgs {
+    /// Its name in the configuration
+    #[arg(value_name = "NAME", default_value = "page")]
+    pub name: String,
 }
 
 /// What to transcode.
@@ -121,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Routes(args) => routes::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Key(args) => key::run(&args),
         Command::Transcode(args) => transcode::run(&args),
         Command::Golden(args) => golden::run(&args),
         Command::Sandbox(args) => crate::sandbox::run(args.inner, args.network),

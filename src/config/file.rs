@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::auth::Auth;
 use super::limits::{Cache, LimitRules, Limits, RouteCache};
 use super::mcp::McpServer;
 use super::placed::Placed;
@@ -52,8 +53,10 @@ section! {
         cache: Optional<Cache>,
         /// Where facts, conversations and usage are kept. Default: in memory.
         store: Optional<Store>,
-        /// Whose the requests are. Default: all are one user's.
+        /// Whose the requests are. Default: all are one user's, or with `[auth]` each key's own.
         owner: Optional<Owner>,
+        /// Who may call. Default: everybody.
+        auth: Optional<Auth>,
         /// The REST interface of facts. Default: none.
         facts: Optional<Facts>,
         /// Where the tools and the MCP servers are shown. Default: nowhere.
@@ -93,6 +96,8 @@ section! {
         unused: Optional<Deadline>,
         /// How long the signed addresses of files are good for. Default: "1d".
         url_lifetime: Optional<Deadline>,
+        /// Whether files may be sent without a credential where there is `[auth]`. Default: false.
+        anonymous: Optional<bool>,
         /// Pages of which other origins may send files. Default: none.
         cors: Optional<Cors>,
     }
@@ -119,6 +124,8 @@ section! {
     Facts, "[facts]" {
         /// The path of the list. What is done with one fact stands below it.
         path: Required<String>,
+        /// Whether it may be called without a credential where there is `[auth]`. Default: false.
+        anonymous: Optional<bool>,
         /// Pages of which other origins may call it. Default: none.
         cors: Optional<Cors>,
     }
@@ -129,6 +136,8 @@ section! {
     Inspect, "[inspect]" {
         /// The path above `/tools` and `/servers`.
         path: Required<String>,
+        /// Whether it may be called without a credential where there is `[auth]`. Default: false.
+        anonymous: Optional<bool>,
         /// Pages of which other origins may call it. Default: none.
         cors: Optional<Cors>,
     }
@@ -380,6 +389,8 @@ section! {
         /// Whether answers of models are given again when exactly the same is asked: `{}` for as the defaults say.
         /// Default: no.
         cache: Optional<RouteCache>,
+        /// Whether it may be called without a credential where there is `[auth]`. Default: false.
+        anonymous: Optional<bool>,
         /// Pages of which other origins may call it. Default: none.
         cors: Optional<Cors>,
         /// Options of its protocol.
@@ -421,6 +432,13 @@ section! {
         env: Optional<String>,
         /// The file that holds it, relative to this file.
         file: Optional<String>,
+    }
+}
+
+impl SecretSource {
+    /// The places that a section of another sort names.
+    pub const fn of(env: Optional<String>, file: Optional<String>) -> Self {
+        Self { env, file, sound: true }
     }
 }
 

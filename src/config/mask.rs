@@ -23,6 +23,9 @@ pub fn mask_table(text: &str, table: &DeTable<'_>) -> String {
         for (_, server) in servers {
             collect_http(server, &mut secrets);
         }
+        for (part, value) in entries(value).filter(|_| key.get_ref() == "auth") {
+            collect_auth(part, value, &mut secrets);
+        }
         collect(key.get_ref(), value, &mut secrets);
     }
     blank(text, &secrets)
@@ -90,6 +93,45 @@ fn collect_workspace(part: &str, value: &Spanned<DeValue<'_>>, secrets: &mut Vec
             _ => {}
         }
     }
+}
+
+/// The harmless keys of an API key. Whoever writes the key itself under a name of their own has written a secret.
+const OF_API_KEY: [&str; 6] = ["routes", "models", "owner", "expires", "limits", "file"];
+
+fn collect_auth(part: &str, value: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
+    match part {
+        "keys" => {
+            for (_, key) in entries(value) {
+                collect_api_key(key, secrets);
+            }
+        }
+        "jwt" => {
+            entries(value).filter(|(key, _)| *key == "secret").for_each(|(_, value)| collect_source(value, secrets))
+        }
+        _ => {}
+    }
+}
+
+fn collect_api_key(key: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
+    if !key.get_ref().is_table() {
+        return collect_all(key, secrets);
+    }
+    for (name, value) in entries(key).filter(|(name, _)| !OF_API_KEY.contains(name)) {
+        match (name, value.get_ref()) {
+            ("env", DeValue::String(variable)) if is_variable(variable) => {}
+            ("sha256", DeValue::String(hash)) if is_hash(hash) => {}
+            ("sha256", DeValue::Array(list)) => {
+                let hash = |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().is_some_and(is_hash);
+                list.iter().filter(|item| !hash(item)).for_each(|item| collect_all(item, secrets));
+            }
+            _ => collect_all(value, secrets),
+        }
+    }
+}
+
+/// A hash may be seen; what stands in its place may be the key.
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Only the name of a variable or a file may be seen.
@@ -218,6 +260,12 @@ mod tests {
                 "[mcp.a]\ncommand = \"a\"\nenv = { x = \"abc\", y = { env = \"Y\" } }\nbearer = \"abc\"",
                 "[mcp.a]\ncommand = \"a\"\nenv = { x = \"***\", y = { env = \"Y\" } }\nbearer = \"***\"",
             ),
+            (
+                "[auth.keys.a]\nkey = \"abc\"\nsha256 = \"abc\"\nenv = \"A_KEY\"\nowner = \"ann\"",
+                "[auth.keys.a]\nkey = \"***\"\nsha256 = \"***\"\nenv = \"A_KEY\"\nowner = \"ann\"",
+            ),
+            ("[auth.keys]\na = \"abc\"", "[auth.keys]\na = \"***\""),
+            ("[auth.jwt]\nsecret = \"abc\"", "[auth.jwt]\nsecret = \"***\""),
             ("x = \"http://me:it@host/a\"", "x = \"*******************\""),
         ] {
             assert_eq!(masked(text), shown);

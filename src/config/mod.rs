@@ -4,6 +4,7 @@
 //! `file.rs`; reading, unknown keys and the [JSON Schema](schema::json_schema) all follow from that. Reading goes on
 //! after a mistake, so that one run shows all of them; then every reference is looked up once.
 
+mod auth;
 mod file;
 mod files;
 mod limits;

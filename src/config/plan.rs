@@ -12,6 +12,7 @@ use chatwire_protocols::protocol::{Frontend, Protocol, Upstream};
 use serde_json::{Map, Value};
 
 use super::pattern;
+use crate::access::{Auth, Mount};
 use crate::cache::CachePlan;
 use crate::layers::Layer;
 use crate::limits::{LimitRules, Limits};
@@ -48,6 +49,19 @@ pub struct Plan {
     pub limits: LimitRules,
     /// Most bytes of all answers that are kept to be given again.
     pub cache_size: usize,
+    /// Who may call; everybody without it.
+    pub auth: Option<Auth>,
+}
+
+impl Plan {
+    /// All places that requests go to, beside health.
+    pub fn mounts(&self) -> impl Iterator<Item = Mount<'_>> {
+        let routes = self.routes.iter().map(|route| route.mount());
+        let facts = self.facts.iter().map(FactsMount::mount);
+        let inspect = self.inspect.iter().map(InspectMount::mount);
+        let attachments = self.attachments.iter().map(Attachments::mount);
+        routes.chain(facts).chain(inspect).chain(attachments)
+    }
 }
 
 /// Where the tools and the MCP servers are shown.
@@ -55,8 +69,17 @@ pub struct Plan {
 pub struct InspectMount {
     /// The path above them.
     pub path: String,
+    /// Whether it may be called without a credential.
+    pub anonymous: bool,
     /// Which pages of other origins may call it.
     pub cors: Cors,
+}
+
+impl InspectMount {
+    /// Where it is, for who asks.
+    pub fn mount(&self) -> Mount<'_> {
+        Mount { path: &self.path, anonymous: self.anonymous, needs_owner: false }
+    }
 }
 
 /// What holds for files that users upload.
@@ -82,11 +105,18 @@ pub struct Attachments {
     pub unused: Duration,
     /// How long a signed address is good for.
     pub url_lifetime: Duration,
+    /// Whether files may be sent, and read by their owner, without a credential.
+    pub anonymous: bool,
     /// Which pages of other origins may send files.
     pub cors: Cors,
 }
 
 impl Attachments {
+    /// Where they are, for who asks.
+    pub fn mount(&self) -> Mount<'_> {
+        Mount { path: &self.path, anonymous: self.anonymous, needs_owner: true }
+    }
+
     /// What holds where the file says nothing else.
     pub fn new(path: &str) -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
@@ -101,6 +131,7 @@ impl Attachments {
             timeout: Duration::from_secs(300),
             unused: day,
             url_lifetime: day,
+            anonymous: false,
             cors: Cors::default(),
         }
     }
@@ -111,8 +142,17 @@ impl Attachments {
 pub struct FactsMount {
     /// The path of the list; what is done with one fact stands below it.
     pub path: String,
+    /// Whether it may be called without a credential.
+    pub anonymous: bool,
     /// Which pages of other origins may call it.
     pub cors: Cors,
+}
+
+impl FactsMount {
+    /// Where it is, for who asks.
+    pub fn mount(&self) -> Mount<'_> {
+        Mount { path: &self.path, anonymous: self.anonymous, needs_owner: true }
+    }
 }
 
 /// The listener's settings.
@@ -194,6 +234,8 @@ pub struct Route {
     pub max_steps: u32,
     /// A system message put in front of every conversation.
     pub system: Option<String>,
+    /// Whether it may be called without a credential.
+    pub anonymous: bool,
     /// Which pages of other origins may call it.
     pub cors: Cors,
     /// After how much silence a keep-alive goes out; `None` for never.
@@ -235,7 +277,13 @@ pub struct Transcription {
 impl Route {
     /// True if it must be known whose a request is.
     pub fn needs_owner(&self) -> bool {
-        !self.layers.is_empty() || self.tools.iter().any(|tool| tool.needs_owner)
+        let private = self.cache.is_some_and(|cache| !cache.shared);
+        private || self.memory.is_some() || !self.layers.is_empty() || self.tools.iter().any(|tool| tool.needs_owner)
+    }
+
+    /// Where it is, for who asks.
+    pub fn mount(&self) -> Mount<'_> {
+        Mount { path: &self.path, anonymous: self.anonymous, needs_owner: self.needs_owner() }
     }
 }
 

@@ -54,6 +54,12 @@ pub enum Switch<T> {
     On(T),
 }
 
+/// A point in time, such as `2027-01-01T00:00:00Z`, in milliseconds since 1970.
+pub struct Moment(pub u64);
+
+/// A text, or several.
+pub struct Texts(pub Vec<At<String>>);
+
 /// A text that may be a secret.
 pub struct Hidden(pub Secret);
 
@@ -296,6 +302,47 @@ impl<T: Read> Read for Switch<T> {
     }
 }
 
+impl Read for Moment {
+    fn read(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        let DeValue::Datetime(time) = value.get_ref() else {
+            return wrong_type(value.span(), "a date such as 2027-01-01, without quotes", value.get_ref(), problems);
+        };
+        let moment = milliseconds(time);
+        if moment.is_none() {
+            problems.push(Problem::new(value.span(), "not a date from 1970 on"));
+        }
+        moment.map(Self)
+    }
+}
+
+/// Milliseconds since 1970; what names no offset is in UTC.
+fn milliseconds(time: &toml::value::Datetime) -> Option<u64> {
+    let date = time.date?;
+    let clock = time.time.map_or(0, |clock| {
+        let second = i64::from(clock.second.unwrap_or_default());
+        (i64::from(clock.hour) * 60 + i64::from(clock.minute)) * 60 + second
+    });
+    let offset = match time.offset {
+        Some(toml::value::Offset::Custom { minutes }) => i64::from(minutes) * 60,
+        Some(toml::value::Offset::Z) | None => 0,
+    };
+    // Counts from March, so that the leap day is the last of its year.
+    let (month, day) = (i64::from(date.month), i64::from(date.day));
+    let (year, month) =
+        if month > 2 { (i64::from(date.year), month - 3) } else { (i64::from(date.year) - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
+    u64::try_from((days * 86_400 + clock - offset) * 1000).ok()
+}
+
+impl Read for Texts {
+    fn read(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::String(_) => At::read(value, problems).map(|text| Self(vec![text])),
+            _ => Vec::read(value, problems).map(Self),
+        }
+    }
+}
+
 impl Read for Hidden {
     fn read(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
         String::read(value, problems).map(|text| Self(Secret::new(text)))
@@ -381,6 +428,8 @@ schema!(
 );
 schema!(Temperature, "Temperature", { "type": "number", "minimum": 0, "maximum": 2 });
 schema!(Reasoning, "Reasoning", { "enum": EFFORTS });
+schema!(Moment, "Moment", { "type": "string", "examples": ["2027-01-01T00:00:00Z"] });
+schema!(Texts, "Texts", { "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
 schema!(Hidden, "Hidden", { "type": "string" });
 schema!(Free, "Free", true);
 schema!(FreeTable, "FreeTable", { "type": "object" });
@@ -424,6 +473,21 @@ mod tests {
             ("5 parsecs", None),
         ] {
             assert_eq!(parse_duration(text), milliseconds.map(Duration::from_millis), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn moments_are_counted_from_1970() {
+        for (text, seconds) in [
+            ("1970-01-01", Some(0)),
+            ("2000-02-29T12:00:00Z", Some(951_825_600)),
+            ("2027-01-01T00:00:00+01:00", Some(1_798_758_000)),
+            ("2026-11-21T18:00:00", Some(1_795_284_000)),
+            ("1969-12-31T23:59:59Z", None),
+            ("12:00:00", None),
+        ] {
+            let time: toml::value::Datetime = text.parse().unwrap();
+            assert_eq!(milliseconds(&time), seconds.map(|seconds: u64| seconds * 1000), "{text}");
         }
     }
 

@@ -11,9 +11,9 @@ use http::{HeaderMap, Response};
 use super::body::Body;
 use super::exchange::refused;
 use super::gateway::Gateway;
-use crate::access::{Caller, Peer};
+use crate::access::Caller;
 use crate::config::plan::Route;
-use crate::limits::{Admission, Refused, Standing, Who};
+use crate::limits::{Admission, Over, Refused, Standing, Who};
 use crate::telemetry::Record;
 use crate::threads::ThreadError;
 
@@ -26,14 +26,8 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 ///
 /// # Errors
 /// A limit is reached.
-pub async fn admit(
-    gateway: &Gateway,
-    route: &Route,
-    peer: Peer,
-    caller: Option<&Caller>,
-) -> Result<Admission, Refused> {
-    let key = caller.and_then(|caller| caller.key.as_deref());
-    let who = Who { peer, key, owner: caller.map(|caller| &caller.owner), route };
+pub async fn admit(gateway: &Gateway, route: &Route, caller: &Caller) -> Result<Admission, Refused> {
+    let who = Who { peer: caller.peer, key: caller.key.as_deref(), owner: Some(&caller.owner), route };
     gateway.limits.admit(&who, &gateway.plan.limits).await
 }
 
@@ -43,9 +37,7 @@ pub async fn admit(
 /// A limit is reached.
 pub async fn admit_ask(gateway: &Gateway, route: &Route, caller: &Caller, ask: &Ask) -> Result<Admission, Refused> {
     match ask {
-        Ask::Turn(_) | Ask::Operation(Operation::Transcribe { .. }) => {
-            admit(gateway, route, caller.peer, Some(caller)).await
-        }
+        Ask::Turn(_) | Ask::Operation(Operation::Transcribe { .. }) => admit(gateway, route, caller).await,
         Ask::Resume { .. } | Ask::Operation(_) => Ok(Admission::default()),
     }
 }
@@ -57,9 +49,14 @@ pub fn refuse(record: Record, route: &Arc<Route>, why: &Refused) -> Response<Bod
         Refused::Failed(failure) => return refused(record, Some(route), &Refusal::Failure(failure)),
     };
     let mut response = refused(record, Some(route), &Refusal::Caller(&over.error));
-    response.headers_mut().insert(RETRY_AFTER, seconds(over.retry_after).max(1).into());
-    tell(response.headers_mut(), over.standing);
+    mark(response.headers_mut(), over);
     response
+}
+
+/// Says when asking again may help.
+pub fn mark(headers: &mut HeaderMap, over: &Over) {
+    headers.insert(RETRY_AFTER, seconds(over.retry_after).max(1).into());
+    tell(headers, over.standing);
 }
 
 /// Tells how much is left.

@@ -9,14 +9,13 @@ use chatwire_protocols::items::Attachment;
 use futures_core::Stream;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response};
 use http_body_util::{BodyDataStream, BodyExt as _};
 use hyper::body::Incoming;
 
 use super::body::Body;
-use super::gateway::Gateway;
 use super::{cors, refuse};
-use crate::access;
+use crate::access::Caller;
 use crate::config::plan;
 use crate::store::Owner;
 use crate::telemetry::Record;
@@ -28,92 +27,95 @@ const OF_ONE: &str = "GET, HEAD, POST, PUT, OPTIONS";
 /// A browser shows nothing but the picture itself, and runs nothing.
 const NOTHING_ELSE: &str = "default-src 'none'; sandbox";
 
-/// Answers a request at a path `below` that of the mount.
-pub async fn reply(
-    gateway: &Gateway,
+/// The methods at a path `below` that of the mount; nothing if there is nothing.
+pub fn methods(below: &str) -> Option<&'static str> {
+    match below.strip_prefix('/') {
+        None => Some(OF_ALL),
+        Some(id) if is_id(id) => Some(OF_ONE),
+        Some(_) => None,
+    }
+}
+
+/// Whether a request brings its own proof: the query of a signed address, which says whose the file is.
+pub fn is_signed(below: &str, head: &Parts) -> bool {
+    below.starts_with('/') && head.uri.query().is_some_and(|query| !query.is_empty())
+}
+
+/// Answers a request with a signed address at a path `below` that of the mount.
+pub async fn signed(
     uploads: &Uploads,
     (mount, below): (&plan::Attachments, &str),
     head: &Parts,
     body: Incoming,
-    mut record: Record,
+    record: Record,
 ) -> Response<Body> {
-    record.route(&mount.path, "attachments");
-    let id = below.strip_prefix('/');
-    if id.is_some_and(|id| !is_id(id)) {
-        return refused(record, head, &UploadError::NotFound);
-    }
-    let methods = if id.is_some() { OF_ONE } else { OF_ALL };
-    if head.method == Method::OPTIONS {
-        record.quiet();
-        let mut response = refuse::empty(StatusCode::NO_CONTENT);
-        refuse::allow(&mut response, methods);
-        if cors::is_preflight(&head.method, &head.headers) {
-            cors::preflight(&mount.cors, methods, &head.headers, &mut response);
-        }
-        return response;
-    }
-    let page = Page { gateway, uploads, mount, head };
-    let reads = head.method == Method::GET || head.method == Method::HEAD;
-    let sends = head.method == Method::POST || (head.method == Method::PUT && id.is_some());
-    let answer = match id {
-        Some(id) if reads => page.read(id).await,
-        Some(id) if sends => page.send(id, stream(body)).await,
-        None if sends => page.send_new(stream(body)).await,
-        _ => {
-            let error = CallerError::new(405, "method_not_allowed", "this path has no such method");
-            record.refused(&Refusal::Caller(&error));
-            let mut response = refuse::plain(&error);
-            refuse::allow(&mut response, methods);
-            return response;
-        }
+    let page = Page { uploads, mount, head };
+    let Some(id) = id_of(below) else { return refused(record, head, &UploadError::NotFound) };
+    let answer = match head.method {
+        Method::GET | Method::HEAD => page.read_signed(id).await,
+        _ => page.send(id, stream(body)).await,
     };
+    told(answer, head, record)
+}
+
+/// Answers a request at a path `below` that of the mount.
+pub async fn reply(
+    uploads: &Uploads,
+    (mount, below): (&plan::Attachments, &str),
+    head: &Parts,
+    body: Incoming,
+    caller: &Caller,
+    record: Record,
+) -> Response<Body> {
+    let page = Page { uploads, mount, head };
+    let answer = match (id_of(below), &head.method) {
+        (None, _) if !below.is_empty() => Err(UploadError::NotFound),
+        (None, _) => page.send_new(&caller.owner, stream(body)).await,
+        (Some(id), &Method::GET | &Method::HEAD) => page.read(&caller.owner, id).await,
+        // The bytes of an announced file come to its signed address only.
+        (Some(id), _) => page.send(id, stream(body)).await,
+    };
+    told(answer, head, record)
+}
+
+fn id_of(below: &str) -> Option<&str> {
+    below.strip_prefix('/').filter(|id| is_id(id))
+}
+
+fn told(answer: Result<Response<Body>, UploadError>, head: &Parts, mut record: Record) -> Response<Body> {
     match answer {
         Ok(response) => {
             record.answered(response.status().as_u16());
             response
         }
-        Err(Refused::Upload(error)) => refused(record, head, &error),
-        Err(Refused::Caller(error)) => {
-            record.refused(&Refusal::Caller(&error));
-            refuse::plain(&error)
-        }
-    }
-}
-
-enum Refused {
-    Caller(CallerError),
-    Upload(UploadError),
-}
-
-impl From<UploadError> for Refused {
-    fn from(error: UploadError) -> Self {
-        Self::Upload(error)
+        Err(error) => refused(record, head, &error),
     }
 }
 
 struct Page<'a> {
-    gateway: &'a Gateway,
     uploads: &'a Uploads,
     mount: &'a plan::Attachments,
     head: &'a Parts,
 }
 
 impl Page<'_> {
-    /// A file, by a signed address or for its owner.
-    async fn read(&self, id: &str) -> Result<Response<Body>, Refused> {
+    /// A file, by a signed address.
+    async fn read_signed(&self, id: &str) -> Result<Response<Body>, UploadError> {
         let query = self.head.uri.query().unwrap_or_default();
-        let owner = match query {
-            "" => self.owner()?,
-            signed => self.uploads.signed(Purpose::Read, id, signed).await?,
-        };
-        let (attachment, file) = self.uploads.read(&owner, id).await?;
+        let owner = self.uploads.signed(Purpose::Read, id, query).await?;
+        self.read(&owner, id).await
+    }
+
+    /// A file for its owner.
+    async fn read(&self, owner: &Owner, id: &str) -> Result<Response<Body>, UploadError> {
+        let (attachment, file) = self.uploads.read(owner, id).await?;
         let body =
             if self.head.method == Method::HEAD { Body::from(Bytes::new()) } else { Body::file(file, attachment.size) };
         Ok(shown(&attachment, body))
     }
 
     /// The bytes of an announced file.
-    async fn send(&self, id: &str, bytes: BodyStream) -> Result<Response<Body>, Refused> {
+    async fn send(&self, id: &str, bytes: BodyStream) -> Result<Response<Body>, UploadError> {
         let query = self.head.uri.query().unwrap_or_default();
         let owner = self.uploads.signed(Purpose::Upload, id, query).await?;
         let attachment = self.uploads.receive(&owner, id, &self.head.headers, bytes).await?;
@@ -121,18 +123,13 @@ impl Page<'_> {
     }
 
     /// A file that was not announced.
-    async fn send_new(&self, bytes: BodyStream) -> Result<Response<Body>, Refused> {
+    async fn send_new(&self, owner: &Owner, bytes: BodyStream) -> Result<Response<Body>, UploadError> {
         // A form needs no preflight: without this, any page that the user visits could send files in their name.
         if !cors::permits(&self.mount.cors, self.head) {
-            return Err(UploadError::Foreign.into());
+            return Err(UploadError::Foreign);
         }
-        let owner = self.owner()?;
-        let attachment = self.uploads.receive_new(&owner, &self.head.headers, bytes).await?;
+        let attachment = self.uploads.receive_new(owner, &self.head.headers, bytes).await?;
         Ok(self.taken(attachment))
-    }
-
-    fn owner(&self) -> Result<Owner, Refused> {
-        access::identify(&self.gateway.plan, self.head).map(|caller| caller.owner).map_err(Refused::Caller)
     }
 
     fn taken(&self, attachment: Attachment) -> Response<Body> {

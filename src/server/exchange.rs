@@ -12,14 +12,14 @@ use hyper::body::Incoming;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
+use super::place::Place;
 use super::socket::Handover;
 use super::{allowance, attachments, cors, facts, health, inspect, kept, open, refuse, request, socket};
-use crate::access::{self, Caller, Peer};
+use crate::access::{Caller, Peer};
 use crate::config::plan::{Model, Route};
+use crate::store::Owner;
 use crate::telemetry::Record;
 use crate::turn::answering;
-
-const METHODS: &str = "POST, OPTIONS";
 
 /// Answers a request.
 pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, handover: &Handover) -> Response<Body> {
@@ -34,25 +34,9 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, handover:
     } else if let Some(response) = health::reply(&gateway, &head).await {
         record.quiet();
         response
-    } else if let Some(route) = gateway.route(&path) {
-        let mut response = on_path(&gateway, route, "", &mut head, body, record, handover).await;
-        cors::apply(&route.cors, &head.headers, &mut response);
-        response
-    } else if let Some((mount, below)) = gateway.facts(head.uri.path()) {
-        let mut response = facts::reply(&gateway, mount, below, &head, record).await;
-        cors::apply(&mount.cors, &head.headers, &mut response);
-        response
-    } else if let Some((mount, below)) = gateway.inspect(&path) {
-        let mut response = inspect::reply(&gateway, mount, below, &head, record);
-        cors::apply(&mount.cors, &head.headers, &mut response);
-        response
-    } else if let Some((uploads, mount, below)) = gateway.attachments(&path) {
-        let mut response = attachments::reply(&gateway, uploads, (mount, below), &head, body, record).await;
-        cors::apply(&mount.cors, &head.headers, &mut response);
-        response
-    } else if let Some((route, below)) = gateway.route_above(&path) {
-        let mut response = on_path(&gateway, route, below, &mut head, body, record, handover).await;
-        cors::apply(&route.cors, &head.headers, &mut response);
+    } else if let Some(place) = Place::of(&gateway, &path) {
+        let mut response = at_place(&gateway, place, &mut head, body, record, handover).await;
+        cors::apply(place.cors(), &head.headers, &mut response);
         response
     } else {
         let error = CallerError::new(404, "not_found", "there is nothing at this path");
@@ -62,29 +46,86 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, handover:
     response
 }
 
-/// Answers a request at a route's path, or `below` it.
-async fn on_path(
+/// Answers a request for what is at a path, once it is known who asks.
+async fn at_place(
     gateway: &Arc<Gateway>,
-    route: &Arc<Route>,
-    below: &str,
+    place: Place<'_>,
     head: &mut Parts,
     body: Incoming,
     mut record: Record,
     handover: &Handover,
 ) -> Response<Body> {
-    record.route(&route.path, route.protocol.name);
-    let methods = if route.memory.is_some() { kept::METHODS } else { METHODS };
+    record.route(place.mount().path, place.name());
     if head.method == Method::OPTIONS {
-        record.quiet();
-        let mut response = refuse::empty(StatusCode::NO_CONTENT);
+        return options(place, head, record);
+    }
+    // What nobody could do here needs no credential.
+    if let Some(methods) = place.methods().filter(|methods| !methods.split(", ").any(|name| name == head.method)) {
+        let mut response = place.refuse(record, &CallerError::new(405, "method_not_allowed", "Method Not Allowed"));
         refuse::allow(&mut response, methods);
-        if cors::is_preflight(&head.method, &head.headers) {
-            cors::preflight(&route.cors, methods, &head.headers, &mut response);
-        }
         return response;
     }
+    if let Place::Attachments(uploads, mount, below) = place
+        && attachments::is_signed(below, head)
+    {
+        return attachments::signed(uploads, (mount, below), head, body, record).await;
+    }
+    let caller = match gateway.gate.identify(&place.mount(), head).await {
+        Ok(caller) => caller,
+        Err(error) => {
+            // Whoever tries keys must not try many.
+            if error.code != "missing_credential"
+                && let Err(over) = gateway.limits.note_refused(Peer::of(head), &gateway.plan.limits)
+            {
+                let mut response = place.refuse(record, &over.error);
+                allowance::mark(response.headers_mut(), &over);
+                return response;
+            }
+            let mut response = place.refuse(record, &error);
+            refuse::challenge(&mut response, &error);
+            if Place::sends(&head.method) {
+                refuse::close(&mut response, head.version);
+            }
+            return response;
+        }
+    };
+    record.key(caller.key.as_deref());
+    match place {
+        Place::Route(route, below) => on_route(gateway, (route, below), head, body, &caller, record, handover).await,
+        Place::Facts(mount, below) => facts::reply(gateway, mount, below, head, &caller, record).await,
+        Place::Inspect(_, below) => inspect::reply(gateway, below, &caller, record),
+        Place::Attachments(uploads, mount, below) => {
+            attachments::reply(uploads, (mount, below), head, body, &caller, record).await
+        }
+    }
+}
+
+/// Says what may be done at a path. Browsers ask so before a request, and without its credential.
+fn options(place: Place<'_>, head: &Parts, record: Record) -> Response<Body> {
+    let Some(methods) = place.methods() else {
+        return place.refuse(record, &CallerError::new(404, "not_found", "Not Found"));
+    };
+    record.quiet();
+    let mut response = refuse::empty(StatusCode::NO_CONTENT);
+    refuse::allow(&mut response, methods);
+    if cors::is_preflight(&head.method, &head.headers) {
+        cors::preflight(place.cors(), methods, &head.headers, &mut response);
+    }
+    response
+}
+
+/// Answers a request at a route's path, or `below` it.
+async fn on_route(
+    gateway: &Arc<Gateway>,
+    (route, below): (&Arc<Route>, &str),
+    head: &mut Parts,
+    body: Incoming,
+    caller: &Caller,
+    mut record: Record,
+    handover: &Handover,
+) -> Response<Body> {
     if socket::is_asked(head) {
-        match socket::reply(gateway, route, below, head, record, handover) {
+        match socket::reply(gateway, (route, below), head, caller, record, handover) {
             Ok(response) => return response,
             Err(unused) => record = *unused,
         }
@@ -95,15 +136,15 @@ async fn on_path(
     };
     let error = match &route.memory {
         Some(memory) => match kept::read(gateway, route, below, head, body).await {
-            Ok((caller, ask)) => {
+            Ok(ask) => {
                 let files = gateway.files(head);
-                return kept::reply(gateway, route, (memory, &caller, &*files), ask, record, pace).await;
+                return kept::reply(gateway, route, (memory, caller, &*files), ask, record, pace).await;
             }
             Err(error) => error,
         },
-        None => match read(gateway, route, head, body).await {
+        None => match read(gateway, route, head, body, caller).await {
             Ok(asked) => {
-                return match allowance::admit(gateway, route, Peer::of(head), asked.caller.as_ref()).await {
+                return match allowance::admit(gateway, route, caller).await {
                     Ok(admission) => open::reply(gateway, route, asked, admission, record, pace).await,
                     Err(why) => allowance::refuse(record, route, &why),
                 };
@@ -113,7 +154,7 @@ async fn on_path(
     };
     let mut response = refused(record, Some(route), &Refusal::Caller(&error));
     match error.status {
-        405 => refuse::allow(&mut response, methods),
+        405 => refuse::allow(&mut response, Place::Route(route, below).methods().unwrap_or_default()),
         // The body, or the rest of it, still stands on the connection.
         408 | 413 => refuse::close(&mut response, head.version),
         _ => {}
@@ -125,25 +166,25 @@ async fn on_path(
 pub struct Asked {
     pub chat: ChatRequest,
     pub model: Arc<Model>,
-    /// Whose request it is; a route for which that makes no difference does not ask.
-    pub caller: Option<Caller>,
+    /// Whose request it is.
+    pub owner: Owner,
 }
 
-async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) -> Result<Asked, CallerError> {
-    if head.method != Method::POST {
-        return Err(CallerError::new(405, "method_not_allowed", "use POST"));
-    }
+async fn read(
+    gateway: &Gateway,
+    route: &Route,
+    head: &Parts,
+    body: Incoming,
+    caller: &Caller,
+) -> Result<Asked, CallerError> {
     request::check_media(&head.headers)?;
-    let private = route.cache.is_some_and(|cache| !cache.shared);
-    let owned = route.needs_owner() || private || !gateway.plan.limits.owner.is_empty();
-    let caller = if owned { Some(access::identify(&gateway.plan, head)?) } else { None };
     let server = &gateway.plan.server;
     let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
     let query = head.uri.query().unwrap_or_default();
     let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: "", query };
     let mut chat = route.frontend.parse(&page, &body)?;
-    let model = answering(route, chat.model.as_deref(), chat.own_provider.take())?;
-    Ok(Asked { chat, model, caller })
+    let model = answering(route, caller.key.as_deref(), chat.model.as_deref(), chat.own_provider.take())?;
+    Ok(Asked { chat, model, owner: caller.owner.clone() })
 }
 
 /// Answers that there will be no stream, and logs it.

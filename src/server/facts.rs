@@ -1,18 +1,23 @@
 //! Requests for facts.
 
 use chatwire_protocols::error::{CallerError, Failure, FailureKind, Refusal};
+use http::Response;
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
 use serde_json::json;
 
 use super::body::Body;
 use super::gateway::Gateway;
 use super::{cors, refuse};
-use crate::access;
+use crate::access::Caller;
 use crate::config::plan::FactsMount;
 use crate::frontends::facts::{Operation, answer};
 use crate::store::StoreError;
 use crate::telemetry::Record;
+
+/// The methods at a path `below` that of the list; nothing if there is nothing.
+pub fn methods(below: &str) -> Option<&'static str> {
+    Some(if Operation::at(below)?.writes() { "POST, OPTIONS" } else { "GET, HEAD, OPTIONS" })
+}
 
 /// Answers a request at a path `below` that of the list.
 pub async fn reply(
@@ -20,37 +25,17 @@ pub async fn reply(
     mount: &FactsMount,
     below: &str,
     head: &Parts,
+    caller: &Caller,
     mut record: Record,
 ) -> Response<Body> {
-    record.route(&mount.path, "facts");
     let Some(operation) = Operation::at(below) else { return refused(record, 404, "not_found", "Not Found") };
-    let methods = if operation.writes() { "POST, OPTIONS" } else { "GET, HEAD, OPTIONS" };
-    if head.method == Method::OPTIONS {
-        record.quiet();
-        let mut response = refuse::empty(StatusCode::NO_CONTENT);
-        refuse::allow(&mut response, methods);
-        if cors::is_preflight(&head.method, &head.headers) {
-            cors::preflight(&mount.cors, methods, &head.headers, &mut response);
-        }
-        return response;
-    }
-    let read = head.method == Method::GET || head.method == Method::HEAD;
-    if if operation.writes() { head.method != Method::POST } else { !read } {
-        let mut response = refused(record, 405, "method_not_allowed", "Method Not Allowed");
-        refuse::allow(&mut response, methods);
-        return response;
-    }
     if operation.writes()
         && let Err(error) = cors::check(&mount.cors, head)
     {
         // There is no body, and so no preflight.
         return refused(record, error.status, error.code, &error.message);
     }
-    let owner = match access::identify(&gateway.plan, head) {
-        Ok(caller) => caller.owner,
-        Err(error) => return refused(record, error.status, error.code, &error.message),
-    };
-    match answer(&*gateway.store, &owner, operation).await {
+    match answer(&*gateway.store, &caller.owner, operation).await {
         Ok(Some(body)) => {
             record.answered(200);
             refuse::json(200, &body)
@@ -61,7 +46,7 @@ pub async fn reply(
 }
 
 /// The caller's mistake, in the form of the facts app.
-fn refused(mut record: Record, status: u16, code: &'static str, detail: &str) -> Response<Body> {
+pub fn refused(mut record: Record, status: u16, code: &'static str, detail: &str) -> Response<Body> {
     record.refused(&Refusal::Caller(&CallerError::new(status, code, detail)));
     refuse::json(status, &json!({ "detail": detail }))
 }

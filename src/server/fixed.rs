@@ -9,10 +9,12 @@ pub fn keep(old: &Plan, new: &mut Plan) -> Vec<&'static str> {
     keep_one("server.max_connections", &old.server.max_connections, &mut new.server.max_connections, &mut kept);
     keep_one("server.max_turns", &old.server.max_turns, &mut new.server.max_turns, &mut kept);
     keep_one("store", &old.store, &mut new.store, &mut kept);
-    // Which pages of other origins may send files is looked up for each request.
-    let cors = new.attachments.as_ref().map(|attachments| attachments.cors.clone());
-    let old_attachments =
-        old.attachments.clone().map(|old| Attachments { cors: cors.clone().unwrap_or(old.cors), ..old });
+    // Who may send files is looked up for each request.
+    let who = new.attachments.as_ref().map(|attachments| (attachments.cors.clone(), attachments.anonymous));
+    let old_attachments = old.attachments.clone().map(|old| {
+        let (cors, anonymous) = who.unwrap_or((old.cors, old.anonymous));
+        Attachments { cors, anonymous, ..old }
+    });
     keep_one("attachments", &old_attachments, &mut new.attachments, &mut kept);
     kept
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::inspect;
 use super::stop::Stop;
+use crate::access::Gate;
 use crate::cache::Cache;
 use crate::config::plan::{Attachments, FactsMount, InspectMount, Plan, Route};
 use crate::limits::Limiter;
@@ -23,6 +24,8 @@ pub struct Gateway {
     pub stop: Stop,
     pub store: Arc<dyn Store>,
     pub servers: Arc<Servers>,
+    /// Says who asks.
+    pub gate: Gate,
     pub threads: Arc<Threads>,
     /// What everybody has taken of what they may ask for.
     pub limits: Arc<Limiter>,
@@ -35,6 +38,7 @@ pub struct Gateway {
 impl Gateway {
     pub fn new(plan: Plan, stop: Stop) -> io::Result<Self> {
         let upstreams = Arc::new(Upstreams::new(&plan, None)?);
+        let gate = Gate::new(&plan, None)?;
         let store = open_store(&plan)?;
         let servers = Arc::new(Servers::default());
         servers.apply(&plan.mcp);
@@ -52,7 +56,7 @@ impl Gateway {
         let _sweeping = uploads.as_ref().map(Uploads::sweeping).map(Arc::new);
         let routes = by_path(&plan);
         let limits = Arc::new(Limiter::new(Arc::clone(&store)));
-        Ok(Self { plan, stop, store, servers, threads, limits, uploads, _sweeping, routes })
+        Ok(Self { plan, stop, store, servers, gate, threads, limits, uploads, _sweeping, routes })
     }
 
     /// The gateway with another plan, in which nothing differs that [`fixed`](super::fixed) names. The MCP servers are
@@ -66,6 +70,7 @@ impl Gateway {
         let cache = Arc::new(Cache::new(plan.cache_size));
         Ok(Self {
             routes: by_path(&plan),
+            gate: Gate::new(&plan, Some(&self.gate))?,
             plan,
             stop: self.stop.clone(),
             store: Arc::clone(&self.store),

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use chatwire_protocols::error::{CallerError, Refusal};
-use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::Response;
 use serde_json::{Value, json};
 
 use super::body::Body;
 use super::gateway::Gateway;
-use super::{cors, refuse};
-use crate::config::plan::{InspectMount, ToolPlan};
+use super::refuse;
+use crate::access::Caller;
+use crate::config::plan::ToolPlan;
 use crate::telemetry::Record;
 use crate::tools::mcp::{Report, State};
 
-const METHODS: &str = "GET, HEAD, OPTIONS";
+/// The methods there.
+pub const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// True if something is at this path below the mount.
 pub fn is_at(below: &str) -> bool {
@@ -22,24 +22,7 @@ pub fn is_at(below: &str) -> bool {
 }
 
 /// Answers a request at a path `below` the mount.
-pub fn reply(gateway: &Gateway, mount: &InspectMount, below: &str, head: &Parts, mut record: Record) -> Response<Body> {
-    record.route(&mount.path, "inspect");
-    if head.method == Method::OPTIONS {
-        record.quiet();
-        let mut response = refuse::empty(StatusCode::NO_CONTENT);
-        refuse::allow(&mut response, METHODS);
-        if cors::is_preflight(&head.method, &head.headers) {
-            cors::preflight(&mount.cors, METHODS, &head.headers, &mut response);
-        }
-        return response;
-    }
-    if head.method != Method::GET && head.method != Method::HEAD {
-        let error = CallerError::new(405, "method_not_allowed", "use GET");
-        record.refused(&Refusal::Caller(&error));
-        let mut response = refuse::plain(&error);
-        refuse::allow(&mut response, METHODS);
-        return response;
-    }
+pub fn reply(gateway: &Gateway, below: &str, _caller: &Caller, mut record: Record) -> Response<Body> {
     record.answered(200);
     let body = if below == "/tools" { tools(gateway) } else { servers(&gateway.servers.report()) };
     refuse::json(200, &body)

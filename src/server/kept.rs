@@ -16,7 +16,7 @@ use super::gateway::Gateway;
 use super::open::{self, Pace};
 use super::source::Source;
 use super::{allowance, cors, refuse, request};
-use crate::access::{self, Caller};
+use crate::access::Caller;
 use crate::config::plan::{Memory, Route};
 use crate::telemetry::Record;
 use crate::threads::{Asker, Files, Reply, ThreadError};
@@ -31,7 +31,7 @@ pub async fn read(
     below: &str,
     head: &Parts,
     body: Incoming,
-) -> Result<(Caller, Ask), CallerError> {
+) -> Result<Ask, CallerError> {
     let writes = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
     let sends = writes && !body.is_end_stream();
     if sends {
@@ -40,7 +40,6 @@ pub async fn read(
         // It needs no preflight: without this, any page that the user visits could stop their turns.
         cors::check(&route.cors, head)?;
     }
-    let caller = access::identify(&gateway.plan, head)?;
     let server = &gateway.plan.server;
     let body = match sends {
         true => request::read_body(head, body, server.max_body, server.body_timeout).await?,
@@ -48,7 +47,7 @@ pub async fn read(
     };
     let query = head.uri.query().unwrap_or_default();
     let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below, query };
-    Ok((caller, route.frontend.ask(&page, &body)?))
+    route.frontend.ask(&page, &body)
 }
 
 /// Does what a page asks for and gives the reply.
@@ -65,7 +64,15 @@ pub async fn reply(
         Err(why) => return allowance::refuse(record, route, &why),
     };
     let standing = admission.standing;
-    let asker = Asker { owner: &caller.owner, route, memory, files, admission: &admission, turn: None };
+    let asker = Asker {
+        owner: &caller.owner,
+        key: caller.key.as_deref(),
+        route,
+        memory,
+        files,
+        admission: &admission,
+        turn: None,
+    };
     let asked = gateway.threads.ask(asker, ask).await;
     // The turn has its own by now.
     drop(admission);

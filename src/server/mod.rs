@@ -17,6 +17,7 @@ mod io;
 mod kept;
 mod listen;
 mod open;
+mod place;
 mod pump;
 mod refuse;
 mod reload;

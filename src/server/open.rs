@@ -45,8 +45,8 @@ pub async fn reply(
     mut record: Record,
     pace: Pace,
 ) -> Response<Body> {
-    let Asked { chat, model, caller } = asked;
-    let (owner, standing) = (caller.map(|caller| caller.owner), admission.standing);
+    let Asked { chat, model, owner } = asked;
+    let standing = admission.standing;
     record.model(&model.name);
     let turn = new_id("turn");
     let context = ReplyContext {
@@ -57,7 +57,7 @@ pub async fn reply(
         kept: None,
     };
     let reply = route.frontend.open(&chat, &context);
-    let parts = parts(gateway.threads.means(), route, owner.as_ref(), turn, chat, model).await;
+    let parts = parts(gateway.threads.means(), route, Some(&owner), turn, chat, model).await;
     let driver = Driver::new(Parts { admission, ..parts });
     let mut response = send(route, reply, Source::Own(Box::new(driver)), record, pace).await;
     allowance::tell(response.headers_mut(), standing);

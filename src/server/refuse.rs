@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use chatwire_protocols::error::{CallerError, Refusal};
 use chatwire_protocols::protocol::Document;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode, Version};
 use serde_json::json;
 
@@ -51,6 +51,17 @@ pub fn empty(status: StatusCode) -> Response<Body> {
 /// Says which methods a path has.
 pub fn allow(response: &mut Response<Body>, methods: &'static str) {
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+}
+
+/// Says to whoever is not known what they should show, and to whoever is that this is not for them (RFC 6750).
+pub fn challenge(response: &mut Response<Body>, error: &CallerError) {
+    let challenge = match (error.status, error.code) {
+        (401, "invalid_credential") => "Bearer realm=\"chatwire\", error=\"invalid_token\"",
+        (401, _) => "Bearer realm=\"chatwire\"",
+        (403, _) => "Bearer realm=\"chatwire\", error=\"insufficient_scope\"",
+        _ => return,
+    };
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
 }
 
 /// Closes the connection behind the answer: what stands on it may be anything. HTTP/2 has no such header and no such

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::access::ApiKey;
 use chatwire_protocols::cost::Cost;
 use chatwire_protocols::error::{Failure, Refusal};
 use chatwire_protocols::event::{CancelledBy, Event};
@@ -11,6 +12,7 @@ pub struct Record {
     id: String,
     route: String,
     dialect: &'static str,
+    key: String,
     model: String,
     target: String,
     status: u16,
@@ -33,6 +35,7 @@ impl Record {
             id: id.to_owned(),
             route: String::new(),
             dialect: "",
+            key: String::new(),
             model: String::new(),
             target: String::new(),
             status: 200,
@@ -52,6 +55,11 @@ impl Record {
     pub fn route(&mut self, path: &str, dialect: &'static str) {
         path.clone_into(&mut self.route);
         self.dialect = dialect;
+    }
+
+    /// Which key it came with: its name.
+    pub fn key(&mut self, key: Option<&ApiKey>) {
+        self.key = key.map(|key| key.name.clone()).unwrap_or_default();
     }
 
     /// Which model it is for.
@@ -140,6 +148,7 @@ impl Drop for Record {
             id = self.id,
             route = self.route,
             dialect = self.dialect,
+            key = self.key,
             model = self.model,
             target = self.target,
             status = self.status,

@@ -32,6 +32,7 @@ pub use error::ThreadError;
 pub use files::{Files, NoFiles, Serving};
 pub use sweep::Swept;
 
+use crate::access::ApiKey;
 use crate::cache::Cache;
 use crate::config::plan::{Memory, Route};
 use crate::limits::Admission;
@@ -52,6 +53,8 @@ pub struct Threads {
 pub struct Asker<'a> {
     /// Whose conversations are meant.
     pub owner: &'a Owner,
+    /// The key that they came with, if any: it may not be for every model.
+    pub key: Option<&'a ApiKey>,
     /// The route that was asked.
     pub route: &'a Route,
     /// How it keeps conversations.

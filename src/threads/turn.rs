@@ -167,7 +167,7 @@ impl Threads {
         thread: Option<Text>,
         mut chat: ChatRequest,
     ) -> Result<Reply, ThreadError> {
-        let model = answering(asker.route, chat.model.as_deref(), chat.own_provider.take())?;
+        let model = answering(asker.route, asker.key, chat.model.as_deref(), chat.own_provider.take())?;
         let thread = thread.unwrap_or_else(|| new_id("thr"));
         let claim = self.claim(asker, &thread, None).await?;
         chat.thread = Some(thread);
@@ -365,11 +365,11 @@ fn model_of(asker: Asker<'_>, chat: &ChatRequest, items: &[Item]) -> Result<Arc<
             Body::User(message) => Some(message.model.as_deref()),
             _ => None,
         });
-        if let Some(Ok(model)) = chosen.flatten().map(|name| answering(asker.route, Some(name), own())) {
+        if let Some(Ok(model)) = chosen.flatten().map(|name| answering(asker.route, asker.key, Some(name), own())) {
             return Ok(model);
         }
     }
-    Ok(answering(asker.route, chat.model.as_deref(), own())?)
+    Ok(answering(asker.route, asker.key, chat.model.as_deref(), own())?)
 }
 
 /// What an untitled thread is named by.

@@ -8,6 +8,7 @@ use chatwire_protocols::event::Text;
 
 use super::driver::Parts;
 use super::own::with_own;
+use crate::access::ApiKey;
 use crate::cache::{Answers, Cache};
 use crate::config::pattern;
 use crate::config::plan::{Model, Route, ToolPlan};
@@ -35,25 +36,43 @@ pub struct Means {
 }
 
 fn choose_model(route: &Route, asked: Option<&str>) -> Result<Arc<Model>, CallerError> {
-    let asked = asked.filter(|name| !name.is_empty() && !route.force_model);
-    let wrong = |status, code, message| CallerError { status, code, path: "model".to_owned(), message };
     match asked {
-        Some(name) => pattern::find(&route.models, name).ok_or_else(|| {
-            let name: String = name.chars().take(100).collect();
-            wrong(404, "unknown_model", format!("there is no model {name:?} here"))
-        }),
+        Some(name) => pattern::find(&route.models, name).ok_or_else(|| unknown_model(name)),
         None => route.model.clone().ok_or_else(|| {
-            wrong(400, "missing_model", "is missing, and this route has no model of its own".to_owned())
+            let missing = "is missing, and this route has no model of its own";
+            about_model(400, "missing_model", missing.to_owned())
         }),
     }
+}
+
+fn unknown_model(name: &str) -> CallerError {
+    let name: String = name.chars().take(100).collect();
+    about_model(404, "unknown_model", format!("there is no model {name:?} here"))
+}
+
+fn about_model(status: u16, code: &'static str, message: String) -> CallerError {
+    CallerError { status, code, path: "model".to_owned(), message }
 }
 
 /// The model that a page names, or the route's own; at the provider that the request brings, if it does.
 ///
 /// # Errors
-/// There is no such model here, none is named at all, or the request may not bring a provider.
-pub fn answering(route: &Route, asked: Option<&str>, own: Option<Box<OwnProvider>>) -> Result<Arc<Model>, CallerError> {
+/// There is no such model here or none for this key, none is named at all, or the request may not bring a provider.
+pub fn answering(
+    route: &Route,
+    key: Option<&ApiKey>,
+    asked: Option<&str>,
+    own: Option<Box<OwnProvider>>,
+) -> Result<Arc<Model>, CallerError> {
+    let asked = asked.filter(|name| !name.is_empty() && !route.force_model);
     let model = choose_model(route, asked)?;
+    if key.is_some_and(|key| !key.may_ask(&model.name)) {
+        return Err(match asked {
+            // Which models there are for others is not told.
+            Some(name) => unknown_model(name),
+            None => about_model(403, "model_not_allowed", "is not one that this API key is for".to_owned()),
+        });
+    }
     match own {
         None => Ok(model),
         Some(own) => with_own(&model, *own, route.own_providers.as_ref()),

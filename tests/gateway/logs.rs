@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use chatwire::access::{ApiKey, Auth, KeyHash};
 use serde_json::{Value, json};
 
 use crate::costs::prices;
@@ -95,4 +96,34 @@ async fn a_failure_is_logged_with_the_providers_words_but_without_the_key() {
     assert_eq!(failed["failure"], "auth");
     assert!(lines.iter().any(|line| line["message"] == "request" && line["end"] == "auth"), "{text}");
     assert!(!text.contains(KEY), "{text}");
+}
+
+#[tokio::test]
+async fn the_key_of_a_request_is_named_and_stays_here() {
+    const VALUE: &str = "cw_canary_0123456789";
+    let lines = log();
+    let fake = Fake::start().await;
+    let mut setup = Setup::new(&[fake.addr]);
+    let key = ApiKey::new("frontend", vec![KeyHash::of(VALUE.as_bytes())]);
+    setup.auth = Some(Auth { keys: vec![Arc::new(key)], jwt: None });
+    let gateway = setup.start().await;
+    for (id, header) in [("key-1", format!("authorization: Bearer {VALUE}")), ("key-2", format!("x-api-key: {VALUE}"))]
+    {
+        let headers = format!("{header}\r\nx-request-id: {id}\r\n");
+        let page = Page::post_with(gateway.addr, &headers, &json!({"user": "hi"})).await;
+        let asked = fake.asked().await;
+        assert!(!asked.head.contains(VALUE) && !asked.head.contains("x-api-key"), "{}", asked.head);
+        asked.answer("text a\nfinish stop\n").await;
+        assert_eq!(page.answer().await.status, 200);
+    }
+    Page::post_with(gateway.addr, &format!("x-api-key: {VALUE}x\r\n"), &json!({"user": "hi"})).await.answer().await;
+    gateway.stopper.stop();
+    gateway.task.await.unwrap();
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(!text.contains(VALUE), "{text}");
+    let all: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for id in ["key-1", "key-2"] {
+        let line = all.iter().find(|line| line["id"] == id && line["message"] == "request").unwrap();
+        assert_eq!(line["key"], "frontend", "{line}");
+    }
 }

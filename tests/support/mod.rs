@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chatwire::access::Auth;
 use chatwire::cache::CachePlan;
 use chatwire::config::plan::{
     Attachments, Cors, FactsMount, InspectMount, Memory, Model, ModelDefaults, ModelTarget, Origins, OwnProviders,
@@ -45,6 +46,7 @@ pub struct Setup {
     pub mcp: Vec<ServerPlan>,
     pub layers: Vec<&'static dyn Layer>,
     pub owner: Option<String>,
+    pub auth: Option<Auth>,
     pub store: Option<PathBuf>,
     pub max_steps: u32,
     pub cors: Cors,
@@ -103,6 +105,7 @@ impl Setup {
             mcp: Vec::new(),
             layers: Vec::new(),
             owner: None,
+            auth: None,
             store: None,
             max_steps: 5,
             cors: Cors::default(),
@@ -192,6 +195,7 @@ impl Setup {
             layers: self.layers,
             max_steps: self.max_steps,
             system: self.system,
+            anonymous: false,
             cors: self.cors.clone(),
             keep_alive: self.keep_alive,
             turn_timeout: self.turn_timeout,
@@ -202,7 +206,7 @@ impl Setup {
             limits: self.limits,
             cache: self.cache,
         };
-        let facts = FactsMount { path: "/facts".to_owned(), cors: self.cors.clone() };
+        let facts = FactsMount { path: "/facts".to_owned(), anonymous: false, cors: self.cors.clone() };
         let routes = vec![Arc::new(route)];
         Plan {
             server: self.server,
@@ -213,7 +217,8 @@ impl Setup {
             facts: Some(facts),
             attachments: self.attachments,
             mcp: self.mcp.into_iter().map(Arc::new).collect(),
-            inspect: Some(InspectMount { path: "/api".to_owned(), cors: self.cors }),
+            inspect: Some(InspectMount { path: "/api".to_owned(), anonymous: false, cors: self.cors }),
+            auth: self.auth,
             limits: self.rules,
             cache_size: 1 << 20,
         }

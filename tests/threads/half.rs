@@ -177,6 +177,7 @@ async fn tried(
     let admission = Admission::default();
     let asker = Asker {
         owner: &owner,
+        key: None,
         route,
         memory: route.memory.as_ref().unwrap(),
         files: &NoFiles,

@@ -259,7 +259,8 @@ impl Resolver<'_> {
             let mut taken = taken.clone();
             self.check_path(&whole, &mut taken);
         }
-        Some(InspectMount { path: path.value.clone(), cors })
+        let anonymous = value(&file.anonymous).copied().unwrap_or_default();
+        Some(InspectMount { path: path.value.clone(), anonymous, cors })
     }
 }
 

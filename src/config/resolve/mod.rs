@@ -1,6 +1,7 @@
 //! Looks everything up once: the file's sections in, the plan out.
 
 mod action;
+mod auth;
 mod http_tool;
 mod limits;
 mod mcp;
@@ -57,6 +58,7 @@ pub fn resolve(
     let used =
         |server: &Arc<ServerPlan>| routes.iter().flat_map(|route| &route.mcp).any(|offer| offer.server == server.name);
     let mcp = mcp.into_found().into_values().filter(used).collect();
+    let auth = resolver.auth(file, &models);
     Plan {
         server: server(file.server.as_ref()),
         routes,
@@ -69,6 +71,7 @@ pub fn resolve(
         attachments: resolver.attachments(file),
         limits: limits::rules(&file.limits),
         cache_size: limits::cache_size(&file.cache),
+        auth,
     }
 }
 

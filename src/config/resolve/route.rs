@@ -90,6 +90,7 @@ impl Resolver<'_> {
             layers,
             max_steps: value(&file.max_steps).and_then(|steps| u32::try_from(steps.0).ok()).unwrap_or(MAX_STEPS),
             system: value(&file.system).cloned(),
+            anonymous: value(&file.anonymous).copied().unwrap_or_default(),
             cors,
             keep_alive: match value(&file.keep_alive) {
                 Some(Switch::Off) => None,
@@ -180,7 +181,7 @@ impl Resolver<'_> {
         Some(model)
     }
 
-    fn named_model(&mut self, name: &At<String>, models: &Names<Model>) -> Option<Arc<Model>> {
+    pub fn named_model(&mut self, name: &At<String>, models: &Names<Model>) -> Option<Arc<Model>> {
         if models.get(&name.value).is_none()
             && let Some(model) = pattern::find(&models.found(), &name.value)
         {

@@ -21,12 +21,27 @@ pub struct Need<'a> {
     pub instead: &'static str,
 }
 
+/// A secret as it is written somewhere.
+pub struct Found {
+    pub text: Secret,
+    /// The place that names where it is.
+    pub span: Span,
+    /// Where it is, for messages.
+    pub place: String,
+}
+
 /// Largest secret in a file, in bytes.
 const LARGEST: u64 = 64 << 10;
 
 impl Resolver<'_> {
     /// Fetches a secret. Nothing if there is none, which has been noted, or if nobody needs it.
     pub fn secret(&mut self, source: &SecretSource, need: &Need<'_>) -> Option<Secret> {
+        let Found { text, span, place } = self.secret_text(source, need)?;
+        self.sendable(text.expose(), &span, &place)
+    }
+
+    /// The same as it is written there, which may be several lines.
+    pub fn secret_text(&mut self, source: &SecretSource, need: &Need<'_>) -> Option<Found> {
         match (&source.env, &source.file) {
             (Some(name), None) => self.variable(name, need),
             (None, Some(path)) => self.secret_file(path, need),
@@ -39,7 +54,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn variable(&mut self, name: &At<String>, need: &Need<'_>) -> Option<Secret> {
+    fn variable(&mut self, name: &At<String>, need: &Need<'_>) -> Option<Found> {
         if !is_variable(&name.value) {
             let problem = Problem::new(name.span.clone(), "not the name of an environment variable");
             self.problem(problem.help("the name stands here, the secret itself only in the environment"));
@@ -54,10 +69,11 @@ impl Resolver<'_> {
             self.problem(problem.help(format!("set it, or {}", need.instead)));
             return None;
         };
-        self.sendable(&secret, &name.span, &format!("environment variable `{}`", name.value))
+        let place = format!("environment variable `{}`", name.value);
+        Some(Found { text: Secret::new(secret), span: name.span.clone(), place })
     }
 
-    fn secret_file(&mut self, path: &At<String>, need: &Need<'_>) -> Option<Secret> {
+    fn secret_file(&mut self, path: &At<String>, need: &Need<'_>) -> Option<Found> {
         let user = need.user.as_ref()?;
         let full = self.surroundings.folder.join(&path.value);
         let read = self
@@ -65,7 +81,10 @@ impl Resolver<'_> {
             .read(&full, LARGEST)
             .and_then(|secret| String::from_utf8(secret).map_err(|_| "it is not UTF-8".to_owned()));
         match read {
-            Ok(secret) => self.sendable(&secret, &path.span, &format!("file `{}`", path.value)),
+            Ok(secret) => {
+                let place = format!("file `{}`", path.value);
+                Some(Found { text: Secret::new(secret), span: path.span.clone(), place })
+            }
             Err(why) => {
                 let problem = Problem::new(path.span.clone(), format!("cannot read the file `{}`", path.value));
                 let problem = problem.label(format!("{} needs it: {why}", need.who));

@@ -32,7 +32,8 @@ impl Resolver<'_> {
             let problem = Problem::new(path.span.clone(), "the path of facts ends without a slash");
             self.problem(problem.help("what is done with one fact stands below it, as in `/facts/ID/save`"));
         }
-        Some(FactsMount { path: path.value.clone(), cors })
+        let anonymous = value(&file.anonymous).copied().unwrap_or_default();
+        Some(FactsMount { path: path.value.clone(), anonymous, cors })
     }
 
     /// The layers of a route, in the order of the list of all, whatever the file's.

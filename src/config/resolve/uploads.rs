@@ -44,6 +44,7 @@ impl Resolver<'_> {
             timeout: time(value(&file.timeout).map(|time| time.0), usual.timeout),
             unused: time(value(&file.unused).map(|time| time.0), usual.unused),
             url_lifetime: time(value(&file.url_lifetime).map(|time| time.0), usual.url_lifetime),
+            anonymous: value(&file.anonymous).copied().unwrap_or_default(),
             cors,
             ..usual
         })

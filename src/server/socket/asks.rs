@@ -242,7 +242,8 @@ impl Page {
     }
 
     fn asker<'a>(&'a self, memory: &'a Memory, admission: &'a Admission, turn: Option<&'a str>) -> Asker<'a> {
-        Asker { owner: &self.caller.owner, route: &self.route, memory, files: &*self.files, admission, turn }
+        let Caller { owner, key, .. } = &self.caller;
+        Asker { owner, key: key.as_deref(), route: &self.route, memory, files: &*self.files, admission, turn }
     }
 
     fn begin(self: &Arc<Self>, turn: Text, ask: SocketAsk) -> Doing {

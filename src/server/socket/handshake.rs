@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use crate::access::SUBPROTOCOL;
 use crate::server::body::Body;
 
 /// The only version there is.
@@ -68,6 +69,13 @@ pub fn subprotocol(headers: &HeaderMap, known: &[&'static str]) -> Option<Header
 pub fn say_version(response: &mut Response<Body>) {
     response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// Answers the subprotocol beside which browsers send a credential: without an answer they close the connection.
+pub fn say_subprotocol(headers: &HeaderMap, response: &mut Response<Body>) {
+    if names(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
 }
 
 /// The connection cannot be upgraded.

@@ -23,6 +23,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use super::asks::{Asked, Asks, Outcome, Page, refusal, stopping, too_many};
 use super::pace::Pace;
 use super::shows::{Shown, Shows};
+use crate::clock::now_ms;
 use crate::config::plan::WebSocket;
 use crate::server::source::Source;
 use crate::server::stop::Phase;
@@ -58,6 +59,8 @@ pub struct Link {
     pinged: bool,
     /// Ends when nothing new is taken any more.
     stops: Option<Ended>,
+    /// Ends when the page's credential does.
+    expires: Option<Ended>,
 }
 
 /// What happens next.
@@ -97,6 +100,7 @@ impl Link {
             silence: Alarm::new(Instant::now() + limits.ping),
             pinged: false,
             stops: Some(Box::pin(gateway.stop.clone().reached(Phase::Draining))),
+            expires: page.caller.until.map(|until| Box::pin(until_ms(until)) as Ended),
             page,
             id,
             limits,
@@ -184,6 +188,10 @@ impl Link {
             && stops.as_mut().poll(cx).is_ready()
         {
             self.stops = None;
+        }
+        if self.expires.as_mut().is_some_and(|expires| expires.as_mut().poll(cx).is_ready()) {
+            self.expires = None;
+            return Poll::Ready(Next::End(closed(1008, "the credential has expired")));
         }
         // Answers to the page's pings and closes may wait in the buffer.
         if let Poll::Ready(Err(_)) = Pin::new(&mut *ws).poll_flush(cx) {
@@ -321,6 +329,7 @@ impl Link {
             SocketAsk::Turn(_) | SocketAsk::Resume { .. } => {
                 let mut begun = Record::new(&self.id);
                 begun.route(&self.page.route.path, self.page.route.protocol.name);
+                begun.key(self.page.caller.key.as_deref());
                 record = Some(begun);
                 let many = self.asks.turns() + self.shows.alone() >= self.limits.max_turns;
                 many.then(|| too_many("turns"))
@@ -339,6 +348,18 @@ impl Link {
         } else {
             self.asks.push(heard, record);
         }
+    }
+}
+
+/// Ends at a time of the clock on the wall, which may be set meanwhile.
+async fn until_ms(until: u64) {
+    const LOOK: u64 = 60_000;
+    loop {
+        let left = until.saturating_sub(now_ms());
+        if left == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(left.min(LOOK))).await;
     }
 }
 

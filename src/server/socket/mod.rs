@@ -26,7 +26,7 @@ use super::body::Body;
 use super::cors;
 use super::exchange::refused;
 use super::gateway::Gateway;
-use crate::access;
+use crate::access::Caller;
 use crate::config::plan::Route;
 use crate::telemetry::Record;
 
@@ -56,9 +56,9 @@ pub fn is_asked(head: &Parts) -> bool {
 /// The answer to an upgrade, if the route's dialect has a socket there.
 pub fn reply(
     gateway: &Arc<Gateway>,
-    route: &Arc<Route>,
-    below: &str,
+    (route, below): (&Arc<Route>, &str),
     head: &mut Parts,
+    caller: &Caller,
     record: Record,
     handover: &Handover,
 ) -> Result<Response<Body>, Box<Record>> {
@@ -69,7 +69,7 @@ pub fn reply(
         Ok(_) => return Err(Box::new(record)),
         Err(error) => return Ok(refused(record, Some(route), &Refusal::Caller(&error))),
     };
-    Ok(match open(gateway, route, session, head) {
+    Ok(match open(gateway, route, session, head, caller) {
         Ok((response, link, upgrade)) => {
             handover.put(Box::pin(link.serve(upgrade, record)));
             response
@@ -104,17 +104,18 @@ fn open(
     route: &Arc<Route>,
     session: Box<dyn Socket>,
     head: &mut Parts,
+    caller: &Caller,
 ) -> Result<(Response<Body>, link::Link, OnUpgrade), Refused> {
-    let response = handshake::check(head, &[route.protocol.name])?;
+    let mut response = handshake::check(head, &[route.protocol.name])?;
+    handshake::say_subprotocol(&head.headers, &mut response);
     // Browsers let any page open a socket anywhere, and send the user's cookies along.
     cors::check(&route.cors, head)?;
-    let caller = access::identify(&gateway.plan, head)?;
     if gateway.stop.has_begun() {
         return Err(Refused::Stopping);
     }
     let upgrade = head.extensions.remove::<OnUpgrade>().ok_or_else(handshake::not_here)?;
     let id = super::request::id(&head.headers).to_str().unwrap_or_default().to_owned();
     let files = gateway.files(head);
-    let page = asks::Page { gateway: Arc::clone(gateway), route: Arc::clone(route), caller, files };
+    let page = asks::Page { gateway: Arc::clone(gateway), route: Arc::clone(route), caller: caller.clone(), files };
     Ok((response, link::Link::new(page, session, id), upgrade))
 }
