@@ -29,7 +29,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
 fn start(plan: Plan) -> io::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let listening = server::bind(plan).await?;
-        print(&format!("listening on http://{}\n", listening.local_addr()?));
+        print(&format!("listening on {}://{}\n", listening.scheme(), listening.local_addr()?));
         server::run(listening).await
     })
 }

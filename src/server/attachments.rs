@@ -12,7 +12,9 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyDataStream, BodyExt as _};
 use hyper::body::Incoming;
+use tokio::time::Sleep;
 
+use super::arrival::Arrival;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::{cors, refuse};
@@ -57,8 +59,8 @@ pub async fn reply(
     let sends = head.method == Method::POST || (head.method == Method::PUT && id.is_some());
     let answer = match id {
         Some(id) if reads => page.read(id).await,
-        Some(id) if sends => page.send(id, stream(body)).await,
-        None if sends => page.send_new(stream(body)).await,
+        Some(id) if sends => page.send(id, page.stream(body)).await,
+        None if sends => page.send_new(page.stream(body)).await,
         _ => {
             let error = CallerError::new(405, "method_not_allowed", "this path has no such method");
             record.refused(&Refusal::Caller(&error));
@@ -131,6 +133,12 @@ impl Page<'_> {
         Ok(self.taken(attachment))
     }
 
+    fn stream(&self, body: Incoming) -> BodyStream {
+        let arrival = Arrival::new(&self.gateway.plan.server, self.mount.timeout);
+        let late = Box::pin(tokio::time::sleep_until(arrival.deadline()));
+        Box::pin(Received { body: body.into_data_stream(), arrival, late })
+    }
+
     fn owner(&self) -> Result<Owner, Refused> {
         access::identify(&self.gateway.plan, self.head).map(|caller| caller.owner).map_err(Refused::Caller)
     }
@@ -182,16 +190,28 @@ fn refused(mut record: Record, head: &Parts, error: &UploadError) -> Response<Bo
     response
 }
 
-fn stream(body: Incoming) -> BodyStream {
-    Box::pin(Received(body.into_data_stream()))
+struct Received {
+    body: BodyDataStream<Incoming>,
+    arrival: Arrival,
+    late: Pin<Box<Sleep>>,
 }
-
-struct Received(BodyDataStream<Incoming>);
 
 impl Stream for Received {
     type Item = Result<Bytes, Cut>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.0).poll_next(cx).map(|next| next.map(|bytes| bytes.map_err(|_| Cut)))
+        match Pin::new(&mut self.body).poll_next(cx) {
+            Poll::Ready(next) => {
+                if let Some(Ok(bytes)) = &next {
+                    self.arrival.got(bytes.len());
+                }
+                Poll::Ready(next.map(|bytes| bytes.map_err(|_| Cut)))
+            }
+            Poll::Pending => {
+                let deadline = self.arrival.deadline();
+                self.late.as_mut().reset(deadline);
+                self.late.as_mut().poll(cx).map(|()| Some(Err(Cut)))
+            }
+        }
     }
 }

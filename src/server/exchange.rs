@@ -13,9 +13,10 @@ use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
 use super::socket::Handover;
-use super::{attachments, cors, facts, health, inspect, kept, open, refuse, request, socket};
+use super::{attachments, cors, facts, health, hosts, inspect, kept, open, refuse, request, socket};
 use crate::access;
 use crate::config::plan::{Model, Route};
+use crate::path::RoutePath;
 use crate::store::Owner;
 use crate::telemetry::Record;
 use crate::turn::answering;
@@ -27,40 +28,68 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, handover:
     let id = request::id(request.headers());
     let record = Record::new(id.to_str().unwrap_or_default());
     let (mut head, body) = request.into_parts();
-    let path = head.uri.path().to_owned();
-    let mut response = if let Err(error) = request::check_head(&head) {
-        let mut response = refused(record, None, &Refusal::Caller(&error));
-        refuse::close(&mut response, head.version);
-        response
-    } else if let Some(response) = health::reply(&gateway, &head).await {
+    let mut response = match check(&head) {
+        Ok(path) => at(&gateway, &path, (&mut head, body), record, handover).await,
+        Err(error) => {
+            let mut response = refused(record, None, &Refusal::Caller(&error));
+            refuse::close(&mut response, head.version);
+            response
+        }
+    };
+    response.headers_mut().insert(request::REQUEST_ID, id);
+    response
+}
+
+/// The path of a request that is sound as such.
+fn check(head: &Parts) -> Result<RoutePath, CallerError> {
+    request::check_head(head)?;
+    RoutePath::new(head.uri.path()).ok_or_else(|| {
+        CallerError::new(400, "bad_path", "a path has one spelling: without empty or dot segments or needless escapes")
+    })
+}
+
+/// Answers a request at the one path that it has.
+async fn at(
+    gateway: &Arc<Gateway>,
+    path: &RoutePath,
+    (head, body): (&mut Parts, Incoming),
+    record: Record,
+    handover: &Handover,
+) -> Response<Body> {
+    if let Some(response) = health::own(gateway, path, head) {
+        record.quiet();
+        return response;
+    }
+    if let Err(error) = hosts::check_known(&gateway.plan.server, head) {
+        return refused(record, None, &Refusal::Caller(&error));
+    }
+    if let Some(response) = health::of_route(gateway, path, head).await {
         record.quiet();
         response
-    } else if let Some(route) = gateway.route(&path) {
-        let mut response = on_path(&gateway, route, "", &mut head, body, record, handover).await;
+    } else if let Some(route) = gateway.route(path) {
+        let mut response = on_path(gateway, route, "", head, body, record, handover).await;
         cors::apply(&route.cors, &head.headers, &mut response);
         response
-    } else if let Some((mount, below)) = gateway.facts(head.uri.path()) {
-        let mut response = facts::reply(&gateway, mount, below, &head, record).await;
+    } else if let Some((mount, below)) = gateway.facts(path) {
+        let mut response = facts::reply(gateway, mount, below, head, record).await;
         cors::apply(&mount.cors, &head.headers, &mut response);
         response
-    } else if let Some((mount, below)) = gateway.inspect(&path) {
-        let mut response = inspect::reply(&gateway, mount, below, &head, record);
+    } else if let Some((mount, below)) = gateway.inspect(path) {
+        let mut response = inspect::reply(gateway, mount, below, head, record);
         cors::apply(&mount.cors, &head.headers, &mut response);
         response
-    } else if let Some((uploads, mount, below)) = gateway.attachments(&path) {
-        let mut response = attachments::reply(&gateway, uploads, (mount, below), &head, body, record).await;
+    } else if let Some((uploads, mount, below)) = gateway.attachments(path) {
+        let mut response = attachments::reply(gateway, uploads, (mount, below), head, body, record).await;
         cors::apply(&mount.cors, &head.headers, &mut response);
         response
-    } else if let Some((route, below)) = gateway.route_above(&path) {
-        let mut response = on_path(&gateway, route, below, &mut head, body, record, handover).await;
+    } else if let Some((route, below)) = gateway.route_above(path) {
+        let mut response = on_path(gateway, route, below, head, body, record, handover).await;
         cors::apply(&route.cors, &head.headers, &mut response);
         response
     } else {
         let error = CallerError::new(404, "not_found", "there is nothing at this path");
         refused(record, None, &Refusal::Caller(&error))
-    };
-    response.headers_mut().insert(request::REQUEST_ID, id);
-    response
+    }
 }
 
 /// Answers a request at a route's path, or `below` it.
@@ -131,11 +160,11 @@ async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) ->
     }
     request::check_media(&head.headers)?;
     let owner = if route.needs_owner() { Some(access::identify(&gateway.plan, head)?.owner) } else { None };
-    let server = &gateway.plan.server;
-    let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
+    let body = request::read_body(head, body, &gateway.plan.server).await?;
     let query = head.uri.query().unwrap_or_default();
     let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: "", query };
     let mut chat = route.frontend.parse(&page, &body)?;
+    request::check_counts(&chat)?;
     let model = answering(route, chat.model.as_deref(), chat.own_provider.take())?;
     Ok(Asked { chat, model, owner })
 }

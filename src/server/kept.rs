@@ -42,9 +42,8 @@ pub async fn read(
         cors::check(&route.cors, head)?;
     }
     let owner = access::identify(&gateway.plan, head)?.owner;
-    let server = &gateway.plan.server;
     let body = match sends {
-        true => request::read_body(head, body, server.max_body, server.body_timeout).await?,
+        true => request::read_body(head, body, &gateway.plan.server).await?,
         false => bytes::Bytes::new(),
     };
     let query = head.uri.query().unwrap_or_default();

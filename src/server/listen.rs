@@ -1,20 +1,18 @@
 //! The listener: connections are taken, limited, and drained at the end.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpListener;
 
-use super::connection;
+use super::accept::{Places, accept};
 use super::gateway::Gateway;
 use super::stop::{Phase, Stop, Stopper};
+use super::tls::Encryption;
 use crate::config::plan::Plan;
-
-/// How long to wait when the system has no more descriptors for us.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long the last frames may take to reach their pages.
 const LAST_FRAMES: Duration = Duration::from_secs(2);
@@ -25,6 +23,7 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 /// A gateway that listens and does not answer yet.
 pub struct Listening {
     listener: TcpListener,
+    encryption: Option<Arc<Encryption>>,
     gateway: Arc<Gateway>,
     stopper: Stopper,
     stop: Stop,
@@ -36,9 +35,13 @@ pub struct Listening {
 /// The address is taken or not ours; recordings cannot be read; TLS cannot be set up.
 pub async fn bind(plan: Plan) -> io::Result<Listening> {
     let listener = TcpListener::bind(plan.server.listen).await?;
+    let encryption = match &plan.server.tls {
+        Some(files) => Some(Arc::new(Encryption::new(files).await?)),
+        None => None,
+    };
     let (stopper, stop) = Stopper::new();
     let gateway = Arc::new(Gateway::new(plan, stop.clone())?);
-    Ok(Listening { listener, gateway, stopper, stop })
+    Ok(Listening { listener, encryption, gateway, stopper, stop })
 }
 
 /// Answers until SIGTERM or SIGINT, then finishes what runs. A second signal ends at once.
@@ -85,6 +88,11 @@ impl Listening {
         self.listener.local_addr()
     }
 
+    /// The scheme of its addresses.
+    pub const fn scheme(&self) -> &'static str {
+        if self.encryption.is_some() { "https" } else { "http" }
+    }
+
     /// What stops it.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
@@ -92,20 +100,20 @@ impl Listening {
 
     /// Answers until it is stopped and drained.
     pub async fn serve(self) {
-        let Self { listener, gateway, stopper, stop } = self;
-        let most = gateway.plan.server.max_connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        let slots = Arc::new(Semaphore::new(most));
+        let Self { listener, encryption, gateway, stopper, stop } = self;
+        let places = Places::new(&gateway.plan.server);
         let draining = stop.clone().reached(Phase::Draining);
         tokio::select! {
             () = draining => {}
-            () = accept(&listener, &gateway, &stop, &slots) => {}
+            never = accept(&listener, &gateway, &stop, &places, encryption.as_ref()) => match never {},
+            never = keep(encryption.as_deref()) => match never {},
             never = gateway.threads.sweep_always(&gateway.plan.routes) => match never {},
         }
         drop(listener);
         tracing::info!("stopping");
         let now = stop.reached(Phase::Now);
         let drained = async {
-            drop(slots.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await);
+            places.empty().await;
             // Turns may outlive their pages.
             gateway.threads.turns().idle().await;
         };
@@ -127,25 +135,11 @@ async fn close(gateway: &Gateway, stopper: &Stopper) {
     tokio::time::sleep(LAST_FRAMES).await;
 }
 
-async fn accept(listener: &TcpListener, gateway: &Arc<Gateway>, stop: &Stop, slots: &Arc<Semaphore>) {
-    loop {
-        let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => start(stream, slot, gateway, stop),
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be taken");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+async fn keep(encryption: Option<&Encryption>) -> Infallible {
+    match encryption {
+        Some(encryption) => encryption.keep().await,
+        None => std::future::pending().await,
     }
-}
-
-fn start(stream: TcpStream, slot: OwnedSemaphorePermit, gateway: &Arc<Gateway>, stop: &Stop) {
-    let (gateway, stop) = (Arc::clone(gateway), stop.clone());
-    tokio::spawn(async move {
-        connection::serve(stream, gateway, stop).await;
-        drop(slot);
-    });
 }
 
 #[cfg(test)]
@@ -157,6 +151,7 @@ mod tests {
     use chatwire_protocols::protocol::ReplyContext;
     use serde_json::Map;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
 
     use super::*;
     use crate::store::{Direction, Owner, PageQuery, Write};

@@ -62,7 +62,7 @@ impl UploadBody {
     /// # Errors
     /// The body is compressed, or a form without a boundary.
     pub fn new(headers: &HeaderMap, bytes: BodyStream) -> Result<Self, UploadError> {
-        if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        if !headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity") {
             return Err(UploadError::Encoded);
         }
         let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
