@@ -205,12 +205,12 @@ impl Stream for Received {
                 if let Some(Ok(bytes)) = &next {
                     self.arrival.got(bytes.len());
                 }
-                Poll::Ready(next.map(|bytes| bytes.map_err(|_| Cut)))
+                Poll::Ready(next.map(|bytes| bytes.map_err(|_| Cut::Lost)))
             }
             Poll::Pending => {
                 let deadline = self.arrival.deadline();
                 self.late.as_mut().reset(deadline);
-                self.late.as_mut().poll(cx).map(|()| Some(Err(Cut)))
+                self.late.as_mut().poll(cx).map(|()| Some(Err(Cut::Slow)))
             }
         }
     }

@@ -245,7 +245,7 @@ async fn bad_input_is_refused_and_leaves_nothing() {
         ("GET", "/files", 405),
         ("PUT", "/files", 405),
         ("POST", "/files/", 404),
-        ("GET", "/files/../secret", 404),
+        ("GET", "/files/../secret", 400),
         ("GET", "/files/secret", 404),
         ("GET", "/files/atc_0123", 404),
         ("GET", "/files/atc_00000000000000000000000000000000", 404),
