@@ -69,7 +69,7 @@ section! {
         /// The path that they are sent to. Each file stands below it.
         path: Required<String>,
         /// Where pages find the gateway, such as "https://chat.example.com". Default: the host that a page calls, with
-        /// https if a proxy says so in `x-forwarded-proto`.
+        /// https if its connection is encrypted, or a trusted proxy says so.
         url: Optional<String>,
         /// The folder of their bytes, relative to this file; made if it is not there. Default: the store's file with
         /// `.files` behind its name, or without a store one that is gone when the gateway stops.
