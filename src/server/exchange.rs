@@ -13,7 +13,7 @@ use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
 use super::socket::Handover;
-use super::{attachments, cors, facts, health, hosts, inspect, kept, open, refuse, request, socket};
+use super::{attachments, cors, facts, health, hosts, inspect, kept, open, parsing, refuse, request, socket};
 use crate::access;
 use crate::config::plan::{Model, Route};
 use crate::path::RoutePath;
@@ -154,17 +154,19 @@ pub struct Asked {
     pub owner: Option<Owner>,
 }
 
-async fn read(gateway: &Gateway, route: &Route, head: &Parts, body: Incoming) -> Result<Asked, CallerError> {
+async fn read(gateway: &Gateway, route: &Arc<Route>, head: &Parts, body: Incoming) -> Result<Asked, CallerError> {
     if head.method != Method::POST {
         return Err(CallerError::new(405, "method_not_allowed", "use POST"));
     }
     request::check_media(&head.headers)?;
     let owner = if route.needs_owner() { Some(access::identify(&gateway.plan, head)?.owner) } else { None };
     let body = request::read_body(head, body, &gateway.plan.server).await?;
-    let query = head.uri.query().unwrap_or_default();
-    let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: "", query };
-    let mut chat = route.frontend.parse(&page, &body)?;
-    request::check_counts(&chat)?;
+    let parse = |route: &Route, page: &RequestHead<'_>, body: &[u8]| {
+        let chat = route.frontend.parse(page, body)?;
+        request::check_counts(&chat)?;
+        Ok(chat)
+    };
+    let mut chat = parsing::parse(route, (head, ""), body, parse).await?;
     let model = answering(route, chat.model.as_deref(), chat.own_provider.take())?;
     Ok(Asked { chat, model, owner })
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{CallerError, Refusal};
 use chatwire_protocols::operation::Ask;
-use chatwire_protocols::protocol::RequestHead;
 use http::request::Parts;
 use http::{Method, Response};
 use hyper::body::{Body as _, Incoming};
@@ -15,7 +14,7 @@ use super::exchange::refused;
 use super::gateway::Gateway;
 use super::open::{self, Pace};
 use super::source::Source;
-use super::{cors, refuse, request};
+use super::{cors, parsing, refuse, request};
 use crate::access;
 use crate::config::plan::{Memory, Route};
 use crate::store::Owner;
@@ -28,7 +27,7 @@ pub const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 /// Reads what a page asks for, at a path `below` that of its route.
 pub async fn read(
     gateway: &Gateway,
-    route: &Route,
+    route: &Arc<Route>,
     below: &str,
     head: &Parts,
     body: Incoming,
@@ -46,9 +45,8 @@ pub async fn read(
         true => request::read_body(head, body, &gateway.plan.server).await?,
         false => bytes::Bytes::new(),
     };
-    let query = head.uri.query().unwrap_or_default();
-    let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below, query };
-    Ok((owner, route.frontend.ask(&page, &body)?))
+    let ask = parsing::parse(route, (head, below), body, |route, page, body| route.frontend.ask(page, body)).await?;
+    Ok((owner, ask))
 }
 
 /// Does what a page asks for and gives the reply.

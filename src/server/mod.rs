@@ -18,6 +18,7 @@ mod io;
 mod kept;
 mod listen;
 mod open;
+mod parsing;
 mod proxies;
 mod pump;
 mod refuse;

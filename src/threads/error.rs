@@ -23,6 +23,7 @@ impl From<StoreError> for ThreadError {
             StoreError::NoThread => no_thread(),
             StoreError::NoFile => conflict("attachment_taken", "an attachment is gone, or belongs to another thread"),
             StoreError::NoPlace => no_place(),
+            StoreError::NoRoom => no_room(),
             error => {
                 let kind = if error.is_passing() { FailureKind::Overloaded } else { FailureKind::Internal };
                 Self::Failed(Failure::boxed(kind, format!("store: {error}")))
@@ -55,6 +56,12 @@ pub fn no_thread() -> ThreadError {
 fn no_place() -> ThreadError {
     let message = "there are as many sessions as this server keeps; delete one, or try again later";
     CallerError::new(503, "too_many_sessions", message).into()
+}
+
+/// The disk is full. It is nothing that the page did, and nothing that it can do without us.
+fn no_room() -> ThreadError {
+    tracing::error!("there is no room left for the store");
+    CallerError::new(507, "no_room", "there is no room left to keep this").into()
 }
 
 /// There is no such item in the thread.
