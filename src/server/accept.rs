@@ -33,21 +33,33 @@ pub struct Places {
     slots: Arc<Semaphore>,
     most: usize,
     waiting: Arc<Waiting>,
-    of_addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    counts: Counts,
 }
 
 /// A place for a connection, until this is dropped.
 pub struct Place {
     _slot: OwnedSemaphorePermit,
-    counted: Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>,
+    _counted: Option<Counted>,
 }
+
+/// A connection that is counted for its address, until this is dropped.
+struct Counted {
+    address: IpAddr,
+    counts: Counts,
+}
+
+/// The connections of each address that has some.
+type Counts = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
+/// An address has as many connections as one may have.
+struct TooMany;
 
 impl Places {
     /// As many places as are asked for, as far as the system has descriptors.
     pub fn new(server: &Server) -> Self {
         let most = server.max_connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let most = descriptors::connections(most);
-        Self { slots: Arc::new(Semaphore::new(most)), most, waiting: Arc::default(), of_addresses: Arc::default() }
+        Self { slots: Arc::new(Semaphore::new(most)), most, waiting: Arc::default(), counts: Arc::default() }
     }
 
     /// Waits until all places are empty.
@@ -70,11 +82,11 @@ impl Places {
                 }
             }
         };
-        Some(Place { _slot: slot, counted })
+        Some(Place { _slot: slot, _counted: counted })
     }
 
     /// Counts a connection of this address, if its kind is counted.
-    fn count(&self, server: &Server, from: IpAddr) -> Result<Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>, ()> {
+    fn count(&self, server: &Server, from: IpAddr) -> Result<Option<Counted>, TooMany> {
         let from = from.to_canonical();
         let most = match server.max_connections_per_address {
             _ if proxies::is_trusted(server, from) => return Ok(None),
@@ -83,24 +95,24 @@ impl Places {
             None => self.most.div_ceil(2),
         };
         let address = network(from);
-        let mut counts = self.of_addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_default();
         if *count >= most {
-            return Err(());
+            return Err(TooMany);
         }
         *count += 1;
-        Ok(Some((address, Arc::clone(&self.of_addresses))))
+        drop(counts);
+        Ok(Some(Counted { address, counts: Arc::clone(&self.counts) }))
     }
 }
 
-impl Drop for Place {
+impl Drop for Counted {
     fn drop(&mut self) {
-        let Some((address, counts)) = &self.counted else { return };
-        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(address) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(address);
+                counts.remove(&self.address);
             }
         }
     }
@@ -209,7 +221,7 @@ mod tests {
         taken.remove(0);
         assert!(places.take(&server, "192.0.2.1".parse().unwrap(), &mut full).await.is_some());
         drop(taken);
-        assert!(places.of_addresses.lock().unwrap().is_empty());
+        assert!(places.counts.lock().unwrap().is_empty());
         places.empty().await;
     }
 

@@ -88,3 +88,16 @@ pub fn conflict(code: &'static str, message: &str) -> ThreadError {
 pub fn invalid(path: &str, message: impl Into<String>) -> ThreadError {
     CallerError::invalid(path, message).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_to_be_one() {
+        let ThreadError::Caller(error) = ThreadError::from(StoreError::NoRoom) else { panic!("a failure") };
+        assert_eq!((error.status, error.code), (507, "no_room"));
+        let ThreadError::Failed(busy) = ThreadError::from(StoreError::Busy) else { panic!("a mistake") };
+        assert_eq!(busy.kind.status(), 503);
+    }
+}

@@ -443,6 +443,17 @@ async fn the_address_is_that_of_the_configuration_or_what_the_page_called() {
 }
 
 #[tokio::test]
+async fn a_trusted_proxy_says_whether_the_page_is_encrypted() {
+    for (trusted, scheme) in [("127.0.0.1/32", "https"), ("10.0.0.0/8", "http")] {
+        let files = Files::start(|setup, _| setup.server.trusted_proxies = vec![trusted.parse().unwrap()]).await;
+        let headers = format!("{KAZ}{FORM}x-forwarded-proto: https\r\n");
+        let sent = files.send("POST", "/files", &headers, &form("a.png", "image/png", &png())).await.json();
+        let preview = sent["preview_url"].as_str().unwrap();
+        assert!(preview.starts_with(&format!("{scheme}://chat.example/")), "{preview}");
+    }
+}
+
+#[tokio::test]
 async fn a_folder_that_is_gone_is_an_error_and_no_crash() {
     let files = Files::usual().await;
     let (_, path) = files.announce("kaz", "a.txt", 3, "text/plain").await;
