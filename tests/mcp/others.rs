@@ -78,7 +78,7 @@ impl Gateway {
     async fn until(&self, status: &str) {
         let asking = async {
             loop {
-                let request = "GET /api/servers HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n";
+                let request = "GET /api/servers HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
                 let servers = Page::raw(self.addr, request).await.answer().await.json();
                 if servers["servers"][0]["status"] == status {
                     return;
@@ -90,7 +90,7 @@ impl Gateway {
 
     async fn post(&self, dialect: &str, body: &str) -> Page {
         let head =
-            format!("POST /{dialect} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\nconnection: close");
+            format!("POST /{dialect} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close");
         Page::raw(self.addr, &format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await
     }
 
