@@ -89,8 +89,9 @@ impl Gateway {
     }
 
     async fn post(&self, dialect: &str, body: &str) -> Page {
-        let head =
-            format!("POST /{dialect} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close");
+        let head = format!(
+            "POST /{dialect} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close"
+        );
         Page::raw(self.addr, &format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await
     }
 
