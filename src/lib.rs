@@ -11,6 +11,7 @@ pub mod golden;
 pub mod layers;
 pub mod limits;
 mod line;
+pub mod path;
 pub mod sandbox;
 pub mod secret;
 pub mod server;

@@ -39,6 +39,17 @@ impl Peer {
     }
 }
 
+/// Whether the client's own connection is encrypted, as far as the trusted proxies tell: the edge puts it to every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encrypted(pub bool);
+
+impl Encrypted {
+    /// That of a request.
+    pub fn of(head: &Parts) -> Self {
+        head.extensions.get().copied().unwrap_or(Self(false))
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Debug)]
 pub struct Caller {

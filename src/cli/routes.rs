@@ -19,7 +19,6 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
 
 /// The routes of a plan, one per line, in columns.
 pub fn table(plan: &Plan) -> String {
-    let health = ["GET", "/health", "built in", NOTHING, NOTHING, NOTHING];
     let mut rows = vec![HEADINGS.map(str::to_owned)];
     rows.extend(plan.routes.iter().map(|route| row(route)));
     if let Some(facts) = &plan.facts {
@@ -36,7 +35,9 @@ pub fn table(plan: &Plan) -> String {
             );
         }
     }
-    rows.push(health.map(str::to_owned));
+    for path in ["/health", "/ready"] {
+        rows.push(["GET", path, "built in", NOTHING, NOTHING, NOTHING].map(str::to_owned));
+    }
     align(&rows)
 }
 

@@ -8,6 +8,7 @@ use super::auth::Auth;
 use super::limits::{Cache, LimitRules, Limits, RouteCache};
 use super::mcp::McpServer;
 use super::placed::Placed;
+use super::plan::ClientHeader;
 use super::prices::Price;
 use super::read::{At, Named, Read, Required, read_section, section};
 use super::report::{Problem, Problems};
@@ -76,7 +77,7 @@ section! {
         /// The path that they are sent to. Each file stands below it.
         path: Required<String>,
         /// Where pages find the gateway, such as "https://chat.example.com". Default: the host that a page calls, with
-        /// https if a proxy says so in `x-forwarded-proto`.
+        /// https if its connection is encrypted, or a trusted proxy says so.
         url: Optional<String>,
         /// The folder of their bytes, relative to this file; made if it is not there. Default: the store's file with
         /// `.files` behind its name, or without a store one that is gone when the gateway stops.
@@ -152,23 +153,53 @@ section! {
         max_body: Optional<Size>,
         /// Largest request head. Default: "64KiB".
         max_head: Optional<Size>,
-        /// How long a request head may take. Default: "10s".
+        /// How long a request head may take, and the greeting of TLS. Default: "10s".
         head_timeout: Optional<Deadline>,
         /// How long a request body may take. Default: "30s".
         body_timeout: Optional<Deadline>,
+        /// How many bytes of a body must come in a second, on average and after its first 5 seconds, or `false`.
+        /// Default: 240.
+        min_body_rate: Optional<Switch<Size>>,
+        /// How long a connection is kept open for its next request. Default: "60s".
+        idle_timeout: Optional<Deadline>,
         /// How long a page may leave an answer unread before it is cut. Default: "60s".
         write_timeout: Optional<Deadline>,
         /// How long running answers may go on after a stop signal. Default: "30s".
         drain: Optional<Period>,
-        /// Most connections at a time. Default: 1024.
+        /// Most connections at a time. One more takes the place of that which has waited longest for a request. Default:
+        /// 1024, or fewer where the system grants too few file descriptors.
         max_connections: Optional<Whole<1, 1_000_000>>,
+        /// Most connections of one address at a time, or of one /64 network of IPv6; those of trusted proxies are not
+        /// counted. Default: half of `max_connections`, and no bound for this machine itself.
+        max_connections_per_address: Optional<Whole<1, 1_000_000>>,
         /// Most turns of kept conversations at a time. Others wait for their place. Default: 1024.
         max_turns: Optional<Whole<1, 1_000_000>>,
         /// Whether this file, and the files of secrets and widgets that it names, are read again when one of them
         /// changes. `SIGHUP` has them read again in any case. Default: true.
         watch: Optional<bool>,
+        /// The names that pages may call the gateway by, without a port: "chat.example.com", or "*" for every name. The
+        /// names of this machine itself, such as "localhost", are always good. Default: no others where the gateway
+        /// listens on loopback only, so that no foreign page reaches it by a name of its own; elsewhere every name.
+        hosts: List<String>,
+        /// Proxies that are believed who their client is, as addresses or networks: "10.0.0.0/8". Default: none.
+        trusted_proxies: List<String>,
+        /// The header in which trusted proxies say who their client is. They must set it, or add to it. Default:
+        /// "x-forwarded-for".
+        client_header: Optional<Word<ClientHeader>>,
+        /// Encrypts all connections. Default: none is.
+        tls: Optional<Tls>,
         /// What holds on WebSockets.
         websocket: Optional<WebSocket>,
+    }
+}
+
+section! {
+    /// Encrypts all connections. The files are read again when they change.
+    Tls, "[server.tls]" {
+        /// The PEM file of the certificate and those above it, relative to this file.
+        cert: Required<String>,
+        /// The PEM file of its private key, relative to this file.
+        key: Required<String>,
     }
 }
 

@@ -2,16 +2,18 @@
 //! a new one.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire_protocols::cost::Price;
 use chatwire_protocols::protocol::{Frontend, Protocol, Upstream};
+use ipnet::IpNet;
 use serde_json::{Map, Value};
 
 use super::pattern;
+use super::values::Words;
 use crate::access::{Auth, Mount};
 use crate::cache::CachePlan;
 use crate::layers::Layer;
@@ -168,18 +170,82 @@ pub struct Server {
     pub head_timeout: Duration,
     /// How long a request body may take.
     pub body_timeout: Duration,
+    /// How many bytes of a body must come in a second.
+    pub min_body_rate: Option<usize>,
+    /// How long a connection is kept for its next request.
+    pub idle_timeout: Duration,
     /// How long a page may leave an answer unread.
     pub write_timeout: Duration,
     /// How long running answers may go on after a stop signal.
     pub drain: Duration,
     /// Most connections at a time.
     pub max_connections: usize,
+    /// Most connections of one address at a time, if that is said.
+    pub max_connections_per_address: Option<usize>,
     /// Most turns of kept conversations at a time.
     pub max_turns: u32,
     /// Whether the configuration is read again when its files change.
     pub watch: bool,
+    /// The names that it may be called by, if they are said.
+    pub hosts: Option<Vec<String>>,
+    /// The proxies that are believed who their client is.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where they say it.
+    pub client_header: ClientHeader,
+    /// The certificate, if connections are encrypted.
+    pub tls: Option<Tls>,
     /// What holds on WebSockets.
     pub websocket: WebSocket,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8000),
+            max_body: 1 << 20,
+            max_head: 64 << 10,
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            min_body_rate: Some(240),
+            idle_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+            max_connections: 1024,
+            max_connections_per_address: None,
+            max_turns: 1024,
+            watch: true,
+            hosts: None,
+            trusted_proxies: Vec::new(),
+            client_header: ClientHeader::default(),
+            tls: None,
+            websocket: WebSocket::default(),
+        }
+    }
+}
+
+/// Where trusted proxies say who their client is. Only one place is read: of another, a client could have written it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl Words for ClientHeader {
+    const WHAT: &'static str = "header of proxies";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("x-forwarded-for", Self::XForwardedFor), ("forwarded", Self::Forwarded)];
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The PEM file of the certificate and those above it.
+    pub cert: PathBuf,
+    /// The PEM file of its private key.
+    pub key: PathBuf,
 }
 
 /// What holds on WebSockets.

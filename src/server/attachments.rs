@@ -12,7 +12,9 @@ use http::request::Parts;
 use http::{Method, Response};
 use http_body_util::{BodyDataStream, BodyExt as _};
 use hyper::body::Incoming;
+use tokio::time::Sleep;
 
+use super::arrival::Arrival;
 use super::body::Body;
 use super::{cors, refuse};
 use crate::access::Caller;
@@ -43,37 +45,37 @@ pub fn is_signed(below: &str, head: &Parts) -> bool {
 
 /// Answers a request with a signed address at a path `below` that of the mount.
 pub async fn signed(
-    uploads: &Uploads,
+    (server, uploads): (&plan::Server, &Uploads),
     (mount, below): (&plan::Attachments, &str),
     head: &Parts,
     body: Incoming,
     record: Record,
 ) -> Response<Body> {
-    let page = Page { uploads, mount, head };
+    let page = Page { server, uploads, mount, head };
     let Some(id) = id_of(below) else { return refused(record, head, &UploadError::NotFound) };
     let answer = match head.method {
         Method::GET | Method::HEAD => page.read_signed(id).await,
-        _ => page.send(id, stream(body)).await,
+        _ => page.send(id, page.stream(body)).await,
     };
     told(answer, head, record)
 }
 
 /// Answers a request at a path `below` that of the mount.
 pub async fn reply(
-    uploads: &Uploads,
+    (server, uploads): (&plan::Server, &Uploads),
     (mount, below): (&plan::Attachments, &str),
     head: &Parts,
     body: Incoming,
     caller: &Caller,
     record: Record,
 ) -> Response<Body> {
-    let page = Page { uploads, mount, head };
+    let page = Page { server, uploads, mount, head };
     let answer = match (id_of(below), &head.method) {
         (None, _) if !below.is_empty() => Err(UploadError::NotFound),
-        (None, _) => page.send_new(&caller.owner, stream(body)).await,
+        (None, _) => page.send_new(&caller.owner, page.stream(body)).await,
         (Some(id), &Method::GET | &Method::HEAD) => page.read(&caller.owner, id).await,
         // The bytes of an announced file come to its signed address only.
-        (Some(id), _) => page.send(id, stream(body)).await,
+        (Some(id), _) => page.send(id, page.stream(body)).await,
     };
     told(answer, head, record)
 }
@@ -93,6 +95,7 @@ fn told(answer: Result<Response<Body>, UploadError>, head: &Parts, mut record: R
 }
 
 struct Page<'a> {
+    server: &'a plan::Server,
     uploads: &'a Uploads,
     mount: &'a plan::Attachments,
     head: &'a Parts,
@@ -130,6 +133,12 @@ impl Page<'_> {
         }
         let attachment = self.uploads.receive_new(owner, &self.head.headers, bytes).await?;
         Ok(self.taken(attachment))
+    }
+
+    fn stream(&self, body: Incoming) -> BodyStream {
+        let arrival = Arrival::new(self.server, self.mount.timeout);
+        let late = Box::pin(tokio::time::sleep_until(arrival.deadline()));
+        Box::pin(Received { body: body.into_data_stream(), arrival, late })
     }
 
     fn taken(&self, attachment: Attachment) -> Response<Body> {
@@ -179,16 +188,28 @@ fn refused(mut record: Record, head: &Parts, error: &UploadError) -> Response<Bo
     response
 }
 
-fn stream(body: Incoming) -> BodyStream {
-    Box::pin(Received(body.into_data_stream()))
+struct Received {
+    body: BodyDataStream<Incoming>,
+    arrival: Arrival,
+    late: Pin<Box<Sleep>>,
 }
-
-struct Received(BodyDataStream<Incoming>);
 
 impl Stream for Received {
     type Item = Result<Bytes, Cut>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.0).poll_next(cx).map(|next| next.map(|bytes| bytes.map_err(|_| Cut)))
+        match Pin::new(&mut self.body).poll_next(cx) {
+            Poll::Ready(next) => {
+                if let Some(Ok(bytes)) = &next {
+                    self.arrival.got(bytes.len());
+                }
+                Poll::Ready(next.map(|bytes| bytes.map_err(|_| Cut::Lost)))
+            }
+            Poll::Pending => {
+                let deadline = self.arrival.deadline();
+                self.late.as_mut().reset(deadline);
+                self.late.as_mut().poll(cx).map(|()| Some(Err(Cut::Slow)))
+            }
+        }
     }
 }

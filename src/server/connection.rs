@@ -1,24 +1,28 @@
-//! One connection: HTTP/1.1 or HTTP/2 in clear text, or a WebSocket once it has been upgraded, with the time limits that the HTTP library leaves to us.
+//! One connection: HTTP/1.1 or HTTP/2, in clear text or encrypted, or a WebSocket once it has been upgraded, with the
+//! time limits that the HTTP library leaves to us.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::current::Current;
-use super::exchange;
 use super::io::Patient;
 use super::socket::Handover;
 use super::stop::{Phase, Stop};
-use crate::access::Peer;
+use super::tls::Encryption;
+use super::waiting::{Held, Overdue, Watch};
+use super::{exchange, proxies};
 use crate::config::plan::Server;
 
 /// The smallest head limit that the HTTP library takes.
@@ -27,36 +31,72 @@ const SMALLEST_HEAD: usize = 8192;
 /// Most answers at a time on one HTTP/2 connection.
 const STREAMS: u32 = 128;
 
+/// Most bytes of an answer that wait for one HTTP/2 stream.
+const STREAM_BUFFER: usize = 64 << 10;
+
 const PING: Duration = Duration::from_secs(20);
 
+/// How long a connection that is told to close may take.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// Who has connected.
+pub struct Guest {
+    pub from: IpAddr,
+    pub watch: Watch,
+    pub encryption: Option<Arc<Encryption>>,
+}
+
 /// Serves a connection until it is closed or the gateway stops.
-pub async fn serve(stream: TcpStream, current: Current, stop: Stop) {
+pub async fn serve(stream: TcpStream, guest: Guest, current: Current, stop: Stop) {
+    let Guest { from, watch, encryption } = guest;
+    let Some(encryption) = encryption else { return speak(stream, (from, false), &watch, current, stop).await };
+    let (head, idle) = {
+        let gateway = current.get();
+        (gateway.plan.server.head_timeout, gateway.plan.server.idle_timeout)
+    };
+    let greeted = tokio::select! {
+        greeted = encryption.greet(stream) => greeted,
+        () = stop.clone().reached(Phase::Draining) => return,
+        _ = watch.overdue(head, idle) => return,
+    };
+    match greeted {
+        Ok(stream) => speak(stream, (from, true), &watch, current, stop).await,
+        Err(error) => tracing::debug!(%error, "a connection could not be encrypted"),
+    }
+}
+
+async fn speak<S>(stream: S, (from, encrypted): (IpAddr, bool), watch: &Watch, current: Current, stop: Stop)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let activity = watch.activity();
     let gateway = current.get();
-    // Refused only for sockets that are already gone.
-    let _ = stream.set_nodelay(true);
-    let peer = stream.peer_addr().ok().map(|address| Peer(address.ip().to_canonical()));
-    let heard = Arc::new(AtomicBool::new(false));
-    let builder = builder(&gateway.plan.server);
-    let first_request = tokio::time::sleep(gateway.plan.server.head_timeout);
-    let io = Patient::new(TokioIo::new(stream), gateway.plan.server.write_timeout);
+    let server = &gateway.plan.server;
+    let (head, idle) = (server.head_timeout, server.idle_timeout);
+    let builder = builder(server);
+    let io = Patient::new(TokioIo::new(stream), server.write_timeout, Arc::clone(activity));
     drop(gateway);
     let handover = Arc::new(Handover::default());
     let service = {
-        let (heard, handover) = (Arc::clone(&heard), Arc::clone(&handover));
-        service_fn(move |mut request: Request<Incoming>| {
-            heard.store(true, Ordering::Relaxed);
-            if let Some(peer) = peer {
-                request.extensions_mut().insert(peer);
+        let (activity, handover) = (Arc::clone(activity), Arc::clone(&handover));
+        service_fn(move |request: Request<Incoming>| {
+            let running = activity.begin(request.version() == Version::HTTP_2);
+            let gateway = current.get();
+            let (mut head, body) = request.into_parts();
+            proxies::mark(&gateway.plan.server, &mut head, from, encrypted);
+            let request = Request::from_parts(head, body);
+            let handover = Arc::clone(&handover);
+            async move {
+                let response = exchange::answer(gateway, request, &handover).await;
+                Ok::<_, Infallible>(response.map(|body| Held::new(body, running)))
             }
-            let (gateway, handover) = (current.get(), Arc::clone(&handover));
-            async move { Ok::<_, Infallible>(exchange::answer(gateway, request, &handover).await) }
         })
     };
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
     let mut draining = pin!(stop.clone().reached(Phase::Draining));
     let mut now = pin!(stop.reached(Phase::Now));
-    let mut first_request = pin!(first_request);
-    let (mut drains, mut timed) = (false, true);
+    let mut parting = pin!(tokio::time::sleep(PARTING));
+    let (mut drains, mut parts) = (false, false);
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
@@ -70,17 +110,26 @@ pub async fn serve(stream: TcpStream, current: Current, stop: Stop) {
                 drains = true;
                 connection.as_mut().graceful_shutdown();
             }
-            // The library times neither the first byte nor the protocol's greeting.
-            () = first_request.as_mut(), if timed => {
-                timed = false;
-                if !heard.load(Ordering::Relaxed) {
+            overdue = watch.overdue(head, idle), if !parts => {
+                if overdue != Overdue::Idle {
                     return;
                 }
+                parts = true;
+                parting.as_mut().reset(Instant::now() + PARTING);
+                connection.as_mut().graceful_shutdown();
+            }
+            () = parting.as_mut(), if parts => {
+                // A request may have come in while the connection was told to close.
+                if !activity.is_running() {
+                    return;
+                }
+                parting.as_mut().reset(Instant::now() + PARTING);
             }
             () = now.as_mut() => return,
         }
     }
     if let Some(socket) = handover.take() {
+        let _running = activity.begin(false);
         socket.await;
     }
 }
@@ -90,13 +139,15 @@ fn builder(server: &Server) -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(server.head_timeout)
+        // Heads are timed together with what comes before them.
+        .header_read_timeout(None)
         .max_buf_size(server.max_head.max(SMALLEST_HEAD));
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(server.max_head).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS)
+        .max_send_buf_size(STREAM_BUFFER)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
     builder

@@ -14,9 +14,12 @@ use super::gateway::Gateway;
 use super::open::Pace;
 use super::place::Place;
 use super::socket::Handover;
-use super::{allowance, attachments, cors, facts, health, inspect, kept, open, refuse, request, socket};
+use super::{
+    allowance, attachments, cors, facts, health, hosts, inspect, kept, open, parsing, refuse, request, socket,
+};
 use crate::access::{Caller, Peer};
 use crate::config::plan::{Model, Route};
+use crate::path::RoutePath;
 use crate::store::Owner;
 use crate::telemetry::Record;
 use crate::turn::answering;
@@ -26,24 +29,52 @@ pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, handover:
     let id = request::id(request.headers());
     let record = Record::new(id.to_str().unwrap_or_default());
     let (mut head, body) = request.into_parts();
-    let path = head.uri.path().to_owned();
-    let mut response = if let Err(error) = request::check_head(&head) {
-        let mut response = refused(record, None, &Refusal::Caller(&error));
-        refuse::close(&mut response, head.version);
-        response
-    } else if let Some(response) = health::reply(&gateway, &head).await {
+    let mut response = match check(&head) {
+        Ok(path) => at(&gateway, &path, (&mut head, body), record, handover).await,
+        Err(error) => {
+            let mut response = refused(record, None, &Refusal::Caller(&error));
+            refuse::close(&mut response, head.version);
+            response
+        }
+    };
+    response.headers_mut().insert(request::REQUEST_ID, id);
+    response
+}
+
+/// The path of a request that is sound as such.
+fn check(head: &Parts) -> Result<RoutePath, CallerError> {
+    request::check_head(head)?;
+    RoutePath::new(head.uri.path()).ok_or_else(|| {
+        CallerError::new(400, "bad_path", "a path has one spelling: without empty or dot segments or needless escapes")
+    })
+}
+
+/// Answers a request at the one path that it has.
+async fn at(
+    gateway: &Arc<Gateway>,
+    path: &RoutePath,
+    (head, body): (&mut Parts, Incoming),
+    record: Record,
+    handover: &Handover,
+) -> Response<Body> {
+    if let Some(response) = health::own(gateway, path, head) {
+        record.quiet();
+        return response;
+    }
+    if let Err(error) = hosts::check_known(&gateway.plan.server, head) {
+        return refused(record, None, &Refusal::Caller(&error));
+    }
+    if let Some(response) = health::of_route(gateway, path, head).await {
         record.quiet();
         response
-    } else if let Some(place) = Place::of(&gateway, &path) {
-        let mut response = at_place(&gateway, place, &mut head, body, record, handover).await;
+    } else if let Some(place) = Place::of(gateway, path) {
+        let mut response = at_place(gateway, place, head, body, record, handover).await;
         cors::apply(place.cors(), &head.headers, &mut response);
         response
     } else {
         let error = CallerError::new(404, "not_found", "there is nothing at this path");
         refused(record, None, &Refusal::Caller(&error))
-    };
-    response.headers_mut().insert(request::REQUEST_ID, id);
-    response
+    }
 }
 
 /// Answers a request for what is at a path, once it is known who asks.
@@ -68,7 +99,7 @@ async fn at_place(
     if let Place::Attachments(uploads, mount, below) = place
         && attachments::is_signed(below, head)
     {
-        return attachments::signed(uploads, (mount, below), head, body, record).await;
+        return attachments::signed((&gateway.plan.server, uploads), (mount, below), head, body, record).await;
     }
     let caller = match gateway.gate.identify(&place.mount(), head).await {
         Ok(caller) => caller,
@@ -95,7 +126,7 @@ async fn at_place(
         Place::Facts(mount, below) => facts::reply(gateway, mount, below, head, &caller, record).await,
         Place::Inspect(_, below) => inspect::reply(gateway, below, &caller, record),
         Place::Attachments(uploads, mount, below) => {
-            attachments::reply(uploads, (mount, below), head, body, &caller, record).await
+            attachments::reply((&gateway.plan.server, uploads), (mount, below), head, body, &caller, record).await
         }
     }
 }
@@ -172,17 +203,19 @@ pub struct Asked {
 
 async fn read(
     gateway: &Gateway,
-    route: &Route,
+    route: &Arc<Route>,
     head: &Parts,
     body: Incoming,
     caller: &Caller,
 ) -> Result<Asked, CallerError> {
     request::check_media(&head.headers)?;
-    let server = &gateway.plan.server;
-    let body = request::read_body(head, body, server.max_body, server.body_timeout).await?;
-    let query = head.uri.query().unwrap_or_default();
-    let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below: "", query };
-    let mut chat = route.frontend.parse(&page, &body)?;
+    let body = request::read_body(head, body, &gateway.plan.server).await?;
+    let parse = |route: &Route, page: &RequestHead<'_>, body: &[u8]| {
+        let chat = route.frontend.parse(page, body)?;
+        request::check_counts(&chat)?;
+        Ok(chat)
+    };
+    let mut chat = parsing::parse(route, (head, ""), body, parse).await?;
     let model = answering(route, caller.key.as_deref(), chat.model.as_deref(), chat.own_provider.take())?;
     Ok(Asked { chat, model, owner: caller.owner.clone() })
 }

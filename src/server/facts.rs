@@ -52,6 +52,10 @@ pub fn refused(mut record: Record, status: u16, code: &'static str, detail: &str
 }
 
 fn failed(mut record: Record, error: &StoreError) -> Response<Body> {
+    if *error == StoreError::NoRoom {
+        tracing::error!(%error, "a fact could not be kept");
+        return refused(record, 507, "no_room", "There is no room left.");
+    }
     let kind = if error.is_passing() { FailureKind::Overloaded } else { FailureKind::Internal };
     record.refused(&Refusal::Failure(&Failure::new(kind, error.to_string())));
     let detail = if error.is_passing() { "Busy. Please try again in a moment." } else { "Facts cannot be reached." };

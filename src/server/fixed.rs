@@ -8,6 +8,7 @@ pub fn keep(old: &Plan, new: &mut Plan) -> Vec<&'static str> {
     keep_one("server.listen", &old.server.listen, &mut new.server.listen, &mut kept);
     keep_one("server.max_connections", &old.server.max_connections, &mut new.server.max_connections, &mut kept);
     keep_one("server.max_turns", &old.server.max_turns, &mut new.server.max_turns, &mut kept);
+    keep_one("server.tls", &old.server.tls, &mut new.server.tls, &mut kept);
     keep_one("store", &old.store, &mut new.store, &mut kept);
     // Who may send files is looked up for each request.
     let who = new.attachments.as_ref().map(|attachments| (attachments.cors.clone(), attachments.anonymous));

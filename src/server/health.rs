@@ -9,27 +9,28 @@ use super::body::Body;
 use super::gateway::Gateway;
 use super::{cors, refuse};
 
-/// The gateway's own path.
-const PATH: &str = "/health";
+/// The gateway's own paths: whether the process lives, and whether it takes more work.
+const OWN: [&str; 2] = ["/health", "/ready"];
 
-/// The answer, if this is what is asked for: at the gateway's own path, or below a route whose dialect tells more.
-pub async fn reply(gateway: &Gateway, head: &Parts) -> Option<Response<Body>> {
-    let route = gateway.health(head.uri.path());
-    if route.is_none() && head.uri.path() != PATH {
+/// The answer, if it is asked for at one of the gateway's own paths. They may be called by any name, which is what
+/// watchers do, and tell nothing.
+pub fn own(gateway: &Gateway, path: &str, head: &Parts) -> Option<Response<Body>> {
+    // A route whose dialect tells more of its health may be at the root.
+    if !OWN.contains(&path) || gateway.health(path).is_some() {
         return None;
     }
-    if head.method == Method::OPTIONS && route.is_some() {
+    Some(refused(gateway, head).unwrap_or_else(|| refuse::json(200, &json!({"status": "ok"}))))
+}
+
+/// The answer, if it is asked for below a route whose dialect tells more.
+pub async fn of_route(gateway: &Gateway, path: &str, head: &Parts) -> Option<Response<Body>> {
+    let route = gateway.health(path)?;
+    if head.method == Method::OPTIONS {
         return None;
     }
-    if head.method != Method::GET && head.method != Method::HEAD {
-        let mut response = refuse::plain(&CallerError::new(405, "method_not_allowed", "use GET"));
-        refuse::allow(&mut response, "GET, HEAD");
+    if let Some(response) = refused(gateway, head) {
         return Some(response);
     }
-    if gateway.stop.has_begun() {
-        return Some(refuse::json(503, &json!({"status": "stopping"})));
-    }
-    let Some(route) = route else { return Some(refuse::json(200, &json!({"status": "ok"}))) };
     let mut response = match gateway.threads.health(route).await {
         Ok(answer) => refuse::given(route.frontend.answer(&answer)),
         Err(error) => {
@@ -39,4 +40,13 @@ pub async fn reply(gateway: &Gateway, head: &Parts) -> Option<Response<Body>> {
     };
     cors::apply(&route.cors, &head.headers, &mut response);
     Some(response)
+}
+
+fn refused(gateway: &Gateway, head: &Parts) -> Option<Response<Body>> {
+    if head.method != Method::GET && head.method != Method::HEAD {
+        let mut response = refuse::plain(&CallerError::new(405, "method_not_allowed", "use GET"));
+        refuse::allow(&mut response, "GET, HEAD");
+        return Some(response);
+    }
+    gateway.stop.has_begun().then(|| refuse::json(503, &json!({"status": "stopping"})))
 }

@@ -3,12 +3,15 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use pin_project::pin_project;
 use tokio::time::{Sleep, sleep};
+
+use super::waiting::Activity;
 
 /// How long a page that is still sending gets to read the answer to what it has sent.
 const LINGER: Duration = Duration::from_secs(2);
@@ -25,12 +28,13 @@ pub struct Patient<I> {
     stalled: Option<Pin<Box<Sleep>>>,
     /// Set when our side is closed: until when the page's side is still read.
     lingering: Option<Pin<Box<Sleep>>>,
+    activity: Arc<Activity>,
 }
 
 impl<I> Patient<I> {
     /// A connection that fails when a write has waited for `patience`.
-    pub const fn new(inner: I, patience: Duration) -> Self {
-        Self { inner, patience, stalled: None, lingering: None }
+    pub const fn new(inner: I, patience: Duration, activity: Arc<Activity>) -> Self {
+        Self { inner, patience, stalled: None, lingering: None, activity }
     }
 }
 
@@ -39,10 +43,12 @@ fn judge<T>(
     polled: Poll<io::Result<T>>,
     stalled: &mut Option<Pin<Box<Sleep>>>,
     patience: Duration,
+    activity: &Activity,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<T>> {
     if polled.is_ready() {
         *stalled = None;
+        activity.wrote();
         return polled;
     }
     let waiting = stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
@@ -67,14 +73,19 @@ fn drain<I: Read>(mut inner: Pin<&mut I>, cx: &mut Context<'_>) -> Poll<io::Resu
 
 impl<I: Read> Read for Patient<I> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        self.project().inner.poll_read(cx, buffer)
+        let this = self.project();
+        let polled = this.inner.poll_read(cx, buffer);
+        if polled.is_ready() {
+            this.activity.read();
+        }
+        polled
     }
 }
 
 impl<I: Read + Write> Write for Patient<I> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.project();
-        judge(this.inner.poll_write(cx, bytes), this.stalled, *this.patience, cx)
+        judge(this.inner.poll_write(cx, bytes), this.stalled, *this.patience, this.activity, cx)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -106,7 +117,7 @@ impl<I: Read + Write> Write for Patient<I> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
-        judge(this.inner.poll_write_vectored(cx, pieces), this.stalled, *this.patience, cx)
+        judge(this.inner.poll_write_vectored(cx, pieces), this.stalled, *this.patience, this.activity, cx)
     }
 }
 
@@ -117,11 +128,17 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::server::waiting::Waiting;
+
+    fn patient(inner: tokio::io::DuplexStream) -> Patient<TokioIo<tokio::io::DuplexStream>> {
+        let watch = Arc::new(Waiting::default()).join();
+        Patient::new(TokioIo::new(inner), Duration::from_secs(60), Arc::clone(watch.activity()))
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_reads_nothing_is_cut() {
         let (ours, _theirs) = tokio::io::duplex(8);
-        let mut socket = Patient::new(TokioIo::new(ours), Duration::from_secs(60));
+        let mut socket = patient(ours);
         let mut write = async || std::future::poll_fn(|cx| Pin::new(&mut socket).poll_write(cx, b"12345678")).await;
         assert_eq!(write().await.unwrap(), 8);
         let start = Instant::now();
@@ -139,7 +156,7 @@ mod tests {
     async fn what_a_page_still_sends_is_read_until_it_closes_or_for_a_while() {
         for closes in [true, false] {
             let (ours, mut theirs) = tokio::io::duplex(8);
-            let mut socket = Patient::new(TokioIo::new(ours), Duration::from_secs(60));
+            let mut socket = patient(ours);
             let sending = tokio::spawn(async move {
                 theirs.write_all(&[7; 1 << 20]).await.unwrap();
                 if !closes {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{CallerError, Refusal};
 use chatwire_protocols::operation::Ask;
-use chatwire_protocols::protocol::RequestHead;
 use http::request::Parts;
 use http::{Method, Response};
 use hyper::body::{Body as _, Incoming};
@@ -15,7 +14,7 @@ use super::exchange::refused;
 use super::gateway::Gateway;
 use super::open::{self, Pace};
 use super::source::Source;
-use super::{allowance, cors, refuse, request};
+use super::{allowance, cors, parsing, refuse, request};
 use crate::access::Caller;
 use crate::config::plan::{Memory, Route};
 use crate::telemetry::Record;
@@ -27,7 +26,7 @@ pub const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 /// Reads what a page asks for, at a path `below` that of its route.
 pub async fn read(
     gateway: &Gateway,
-    route: &Route,
+    route: &Arc<Route>,
     below: &str,
     head: &Parts,
     body: Incoming,
@@ -40,14 +39,11 @@ pub async fn read(
         // It needs no preflight: without this, any page that the user visits could stop their turns.
         cors::check(&route.cors, head)?;
     }
-    let server = &gateway.plan.server;
     let body = match sends {
-        true => request::read_body(head, body, server.max_body, server.body_timeout).await?,
+        true => request::read_body(head, body, &gateway.plan.server).await?,
         false => bytes::Bytes::new(),
     };
-    let query = head.uri.query().unwrap_or_default();
-    let page = RequestHead { method: head.method.as_str(), path: head.uri.path(), below, query };
-    route.frontend.ask(&page, &body)
+    parsing::parse(route, (head, below), body, |route, page, body| route.frontend.ask(page, body)).await
 }
 
 /// Does what a page asks for and gives the reply.

@@ -1,22 +1,20 @@
 //! The listener: connections are taken, limited, and drained at the end.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpListener;
 
-use super::connection;
+use super::accept::{Places, accept};
 use super::current::{self, Current};
 use super::gateway::Gateway;
 use super::reload::{self, Origin, Reloader};
 use super::stop::{Phase, Stop, Stopper};
+use super::tls::Encryption;
 use crate::config::plan::Plan;
-
-/// How long to wait when the system has no more descriptors for us.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long the last frames may take to reach their pages.
 const LAST_FRAMES: Duration = Duration::from_secs(2);
@@ -27,6 +25,7 @@ const LAST_WRITES: Duration = Duration::from_secs(5);
 /// A gateway that listens and does not answer yet.
 pub struct Listening {
     listener: TcpListener,
+    encryption: Option<Arc<Encryption>>,
     current: Current,
     reloader: Reloader,
     stopper: Stopper,
@@ -51,9 +50,13 @@ pub async fn bind_reloading(plan: Plan, origin: Origin) -> io::Result<Listening>
 
 async fn open(plan: Plan, origin: Option<Origin>) -> io::Result<Listening> {
     let listener = TcpListener::bind(plan.server.listen).await?;
+    let encryption = match &plan.server.tls {
+        Some(files) => Some(Arc::new(Encryption::new(files).await?)),
+        None => None,
+    };
     let (stopper, stop) = Stopper::new();
     let (switch, current) = current::new(Gateway::new(plan, stop.clone())?);
-    Ok(Listening { listener, current, reloader: Reloader::new(switch, origin), stopper, stop })
+    Ok(Listening { listener, encryption, current, reloader: Reloader::new(switch, origin), stopper, stop })
 }
 
 /// Answers until SIGTERM or SIGINT, then finishes what runs. A second signal ends at once. SIGHUP has the configuration
@@ -103,6 +106,11 @@ impl Listening {
         self.listener.local_addr()
     }
 
+    /// The scheme of its addresses.
+    pub const fn scheme(&self) -> &'static str {
+        if self.encryption.is_some() { "https" } else { "http" }
+    }
+
     /// What stops it.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
@@ -115,13 +123,13 @@ impl Listening {
 
     /// Answers until it is stopped and drained.
     pub async fn serve(self) {
-        let Self { listener, current, reloader, stopper, stop } = self;
-        let most = current.get().plan.server.max_connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        let slots = Arc::new(Semaphore::new(most));
+        let Self { listener, encryption, current, reloader, stopper, stop } = self;
+        let places = Places::new(&current.get().plan.server);
         let draining = stop.clone().reached(Phase::Draining);
         tokio::select! {
             () = draining => {}
-            () = accept(&listener, &current, &stop, &slots) => {}
+            never = accept(&listener, &current, &stop, &places, encryption.as_ref()) => match never {},
+            never = keep(encryption.as_deref()) => match never {},
             never = current.clone().sweep_always() => match never {},
             never = reloader.watch() => match never {},
         }
@@ -131,7 +139,7 @@ impl Listening {
         tracing::info!("stopping");
         let now = stop.reached(Phase::Now);
         let drained = async {
-            drop(slots.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await);
+            places.empty().await;
             // Turns may outlive their pages.
             gateway.threads.turns().idle().await;
         };
@@ -154,25 +162,11 @@ async fn close(gateway: &Gateway, stopper: &Stopper) {
     tokio::time::sleep(LAST_FRAMES).await;
 }
 
-async fn accept(listener: &TcpListener, current: &Current, stop: &Stop, slots: &Arc<Semaphore>) {
-    loop {
-        let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => start(stream, slot, current, stop),
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be taken");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+async fn keep(encryption: Option<&Encryption>) -> Infallible {
+    match encryption {
+        Some(encryption) => encryption.keep().await,
+        None => std::future::pending().await,
     }
-}
-
-fn start(stream: TcpStream, slot: OwnedSemaphorePermit, current: &Current, stop: &Stop) {
-    let (current, stop) = (current.clone(), stop.clone());
-    tokio::spawn(async move {
-        connection::serve(stream, current, stop).await;
-        drop(slot);
-    });
 }
 
 #[cfg(test)]
@@ -184,6 +178,7 @@ mod tests {
     use chatwire_protocols::protocol::ReplyContext;
     use serde_json::Map;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
 
     use super::*;
     use crate::limits::Admission;

@@ -1,23 +1,29 @@
 //! The running gateway: listener, connections, routing, requests in and replies out.
 
+mod accept;
 mod allowance;
+mod arrival;
 mod attachments;
 mod body;
 mod connection;
 mod cors;
 mod current;
+mod descriptors;
 mod exchange;
 mod facts;
 mod file;
 mod fixed;
 mod gateway;
 mod health;
+mod hosts;
 mod inspect;
 mod io;
 mod kept;
 mod listen;
 mod open;
+mod parsing;
 mod place;
+mod proxies;
 mod pump;
 mod refuse;
 mod reload;
@@ -25,6 +31,8 @@ mod request;
 mod socket;
 mod source;
 mod stop;
+mod tls;
+mod waiting;
 
 pub use listen::{Listening, bind, bind_reloading, run};
 pub use reload::{Origin, Outcome, Read, Reloader};

@@ -1,18 +1,25 @@
 //! The request as it comes in: its head checked, its body read within its bounds.
 
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
+use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::CallerError;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Version};
+use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
+use tokio::time::timeout_at;
 use uuid::Uuid;
+
+use super::arrival::Arrival;
+use super::hosts;
+use crate::config::plan::Server;
 
 /// Carries a request's id, in and out.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Most messages of a request.
+const MESSAGES: usize = 10_000;
 
 /// Room for a body before its first byte: bodies grow from here, whatever length they promise.
 const FIRST_ROOM: usize = 64 << 10;
@@ -36,17 +43,7 @@ pub fn id(headers: &HeaderMap) -> HeaderValue {
 /// # Errors
 /// 400, or 501 for a transfer coding that we do not speak.
 pub fn check_head(head: &Parts) -> Result<(), CallerError> {
-    let hosts = head.headers.get_all(HOST).iter().count();
-    let named = match (hosts, head.version) {
-        (1, _) => true,
-        // HTTP/1.0 has no such header, and what watches the gateway's health often speaks it.
-        (0, Version::HTTP_10) => true,
-        (0, Version::HTTP_2) => head.uri.authority().is_some(),
-        _ => false,
-    };
-    if !named {
-        return Err(CallerError::new(400, "bad_host", "a request must have exactly one Host header"));
-    }
+    hosts::check_one(head)?;
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => Ok(()),
@@ -65,41 +62,60 @@ pub fn check_media(headers: &HeaderMap) -> Result<(), CallerError> {
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(CallerError::new(415, "unsupported_media_type", "the content-type must be application/json"));
     }
-    match headers.get(CONTENT_ENCODING) {
-        Some(coding) if coding != "identity" => {
-            Err(CallerError::new(415, "unsupported_encoding", "the body must not be compressed"))
-        }
-        _ => Ok(()),
+    check_encoding(headers)
+}
+
+/// Checks that the body comes as it is. What is packed may be of any size.
+///
+/// # Errors
+/// 415.
+pub fn check_encoding(headers: &HeaderMap) -> Result<(), CallerError> {
+    if headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity") {
+        return Ok(());
     }
+    Err(CallerError::new(415, "unsupported_encoding", "the body must not be compressed"))
 }
 
 /// Reads the whole body.
 ///
 /// # Errors
-/// 413 beyond `most` bytes, before reading where the length is announced; 408 beyond `within`; 400 if it is cut.
-pub async fn read_body(head: &Parts, body: Incoming, most: usize, within: Duration) -> Result<Bytes, CallerError> {
+/// 413 beyond the most bytes, before reading where the length is announced; 408 if it comes too slowly; 400 if it is cut.
+pub async fn read_body(head: &Parts, body: Incoming, server: &Server) -> Result<Bytes, CallerError> {
+    let most = server.max_body;
     let announced = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let announced = announced.unwrap_or_else(|| body.size_hint().lower());
     if announced > most as u64 {
         return Err(too_large(most));
     }
     let room = usize::try_from(announced).unwrap_or(most).min(FIRST_ROOM);
-    tokio::time::timeout(within, collect(body, room, most))
-        .await
-        .unwrap_or_else(|_| Err(CallerError::new(408, "body_timeout", "the body did not arrive in time")))
+    collect(body, room, most, Arrival::new(server, server.body_timeout)).await
 }
 
-async fn collect(mut body: Incoming, room: usize, most: usize) -> Result<Bytes, CallerError> {
+async fn collect(mut body: Incoming, room: usize, most: usize, mut arrival: Arrival) -> Result<Bytes, CallerError> {
     let mut whole = BytesMut::with_capacity(room);
-    while let Some(frame) = body.frame().await {
+    let late = |_| CallerError::new(408, "body_timeout", "the body did not arrive in time");
+    while let Some(frame) = timeout_at(arrival.deadline(), body.frame()).await.map_err(late)? {
         let frame = frame.map_err(|_| CallerError::new(400, "body_cut", "the body could not be read to its end"))?;
         let Ok(bytes) = frame.into_data() else { continue };
         if whole.len() + bytes.len() > most {
             return Err(too_large(most));
         }
+        arrival.got(bytes.len());
         whole.extend_from_slice(&bytes);
     }
     Ok(whole.freeze())
+}
+
+/// Checks that there are not so many parts that each of them costs far more than its bytes.
+///
+/// # Errors
+/// 400.
+pub fn check_counts(chat: &ChatRequest) -> Result<(), CallerError> {
+    if chat.messages.len() > MESSAGES {
+        let message = format!("a request may have at most {MESSAGES} messages");
+        return Err(CallerError::new(400, "too_many_messages", message));
+    }
+    Ok(())
 }
 
 fn too_large(most: usize) -> CallerError {

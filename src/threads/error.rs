@@ -23,6 +23,7 @@ impl From<StoreError> for ThreadError {
             StoreError::NoThread => no_thread(),
             StoreError::NoFile => conflict("attachment_taken", "an attachment is gone, or belongs to another thread"),
             StoreError::NoPlace => no_place(),
+            StoreError::NoRoom => no_room(),
             error => {
                 let kind = if error.is_passing() { FailureKind::Overloaded } else { FailureKind::Internal };
                 Self::Failed(Failure::boxed(kind, format!("store: {error}")))
@@ -57,6 +58,12 @@ fn no_place() -> ThreadError {
     CallerError::new(503, "too_many_sessions", message).into()
 }
 
+/// The disk is full. It is nothing that the page did, and nothing that it can do without us.
+fn no_room() -> ThreadError {
+    tracing::error!("there is no room left for the store");
+    CallerError::new(507, "no_room", "there is no room left to keep this").into()
+}
+
 /// There is no such item in the thread.
 pub fn no_item() -> ThreadError {
     CallerError::new(404, "unknown_item", "there is no such item in this thread").into()
@@ -80,4 +87,17 @@ pub fn conflict(code: &'static str, message: &str) -> ThreadError {
 /// A wrong value.
 pub fn invalid(path: &str, message: impl Into<String>) -> ThreadError {
     CallerError::invalid(path, message).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_to_be_one() {
+        let ThreadError::Caller(error) = ThreadError::from(StoreError::NoRoom) else { panic!("a failure") };
+        assert_eq!((error.status, error.code), (507, "no_room"));
+        let ThreadError::Failed(busy) = ThreadError::from(StoreError::Busy) else { panic!("a mistake") };
+        assert_eq!(busy.kind.status(), 503);
+    }
 }

@@ -16,10 +16,16 @@ use super::error::UploadError;
 /// The bytes as they come; an error means that they are cut.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>;
 
-/// The connection was lost in the middle of a body.
+/// Why a body has no end.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the body is cut")]
-pub struct Cut;
+pub enum Cut {
+    /// The connection was lost.
+    #[error("the body is cut")]
+    Lost,
+    /// It comes too slowly.
+    #[error("the body comes too slowly")]
+    Slow,
+}
 
 /// Most bytes of a form that are not the file's: boundaries, headers, other fields.
 pub const AROUND: u64 = 64 << 10;
@@ -62,7 +68,7 @@ impl UploadBody {
     /// # Errors
     /// The body is compressed, or a form without a boundary.
     pub fn new(headers: &HeaderMap, bytes: BodyStream) -> Result<Self, UploadError> {
-        if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        if !headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity") {
             return Err(UploadError::Encoded);
         }
         let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -111,7 +117,7 @@ impl UploadBody {
         match self {
             Self::Raw(bytes) => {
                 let next = std::future::poll_fn(|cx| Pin::new(&mut *bytes).poll_next(cx)).await;
-                next.transpose().map_err(|_| UploadError::Cut)
+                next.transpose().map_err(|broken| of_broken(broken, most))
             }
             Self::Form(form) => {
                 let Some(field) = &mut form.field else { return Ok(None) };
@@ -138,14 +144,21 @@ impl UploadBody {
 
 fn of_form(error: &multer::Error, most: u64) -> UploadError {
     match error {
-        multer::Error::StreamReadFailed(cause) => match cause.downcast_ref::<Broken>() {
-            Some(Broken::TooMuch) => UploadError::TooLarge(most),
-            _ => UploadError::Cut,
-        },
+        multer::Error::StreamReadFailed(cause) => {
+            of_broken(cause.downcast_ref().copied().unwrap_or(Broken::Cut(Cut::Lost)), most)
+        }
         multer::Error::IncompleteStream
         | multer::Error::IncompleteHeaders
         | multer::Error::IncompleteFieldData { .. } => UploadError::Cut,
         other => UploadError::Malformed(other.to_string()),
+    }
+}
+
+const fn of_broken(broken: Broken, most: u64) -> UploadError {
+    match broken {
+        Broken::Cut(Cut::Lost) => UploadError::Cut,
+        Broken::Cut(Cut::Slow) => UploadError::Slow,
+        Broken::TooMuch => UploadError::TooLarge(most),
     }
 }
 

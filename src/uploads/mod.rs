@@ -32,6 +32,7 @@ pub use folder::{Draft, Folder, is_id};
 pub use found::Found;
 pub use signature::{Purpose, Signer};
 
+use crate::access::Encrypted;
 use crate::clock::{millis, now_ms};
 use crate::config::plan;
 use crate::store::{Attachment, Owner, Room, Store, StoreError};
@@ -127,7 +128,7 @@ impl Uploads {
         let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
         let host = text("host").or_else(|| head.uri.authority().map(http::uri::Authority::as_str));
         let host = host.filter(|host| is_host(host));
-        let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+        let scheme = if Encrypted::of(head).0 { "https" } else { "http" };
         Base(format!("{scheme}://{}", host.unwrap_or("localhost")))
     }
 

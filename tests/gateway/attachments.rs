@@ -245,7 +245,7 @@ async fn bad_input_is_refused_and_leaves_nothing() {
         ("GET", "/files", 405),
         ("PUT", "/files", 405),
         ("POST", "/files/", 404),
-        ("GET", "/files/../secret", 404),
+        ("GET", "/files/../secret", 400),
         ("GET", "/files/secret", 404),
         ("GET", "/files/atc_0123", 404),
         ("GET", "/files/atc_00000000000000000000000000000000", 404),
@@ -434,11 +434,22 @@ async fn the_address_is_that_of_the_configuration_or_what_the_page_called() {
     };
     assert_eq!(base(Some("https://a.example/x"), &[("host", "b")]).await, "https://a.example/x");
     assert_eq!(base(None, &[("host", "b:8000")]).await, "http://b:8000");
-    assert_eq!(base(None, &[("host", "b"), ("x-forwarded-proto", "https")]).await, "https://b");
-    assert_eq!(base(None, &[("host", "b"), ("x-forwarded-proto", "javascript")]).await, "http://b");
+    // Only a trusted proxy is believed, and none is here.
+    assert_eq!(base(None, &[("host", "b"), ("x-forwarded-proto", "https")]).await, "http://b");
     assert_eq!(base(None, &[("host", "[::1]:8000")]).await, "http://[::1]:8000");
     for host in ["b/../c?d", "[0.0.0.0]", "[::1", "user@b", "b:", "b:0", "b:99999", "a,b", "a%62", ":80"] {
         assert_eq!(base(None, &[("host", host)]).await, "http://localhost", "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_says_whether_the_page_is_encrypted() {
+    for (trusted, scheme) in [("127.0.0.1/32", "https"), ("10.0.0.0/8", "http")] {
+        let files = Files::start(|setup, _| setup.server.trusted_proxies = vec![trusted.parse().unwrap()]).await;
+        let headers = format!("{KAZ}{FORM}x-forwarded-proto: https\r\n");
+        let sent = files.send("POST", "/files", &headers, &form("a.png", "image/png", &png())).await.json();
+        let preview = sent["preview_url"].as_str().unwrap();
+        assert!(preview.starts_with(&format!("{scheme}://chat.example/")), "{preview}");
     }
 }
 

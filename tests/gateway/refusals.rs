@@ -57,9 +57,38 @@ async fn content_types_with_parameters_are_json_too() {
 
 #[tokio::test]
 async fn paths_that_are_no_route_are_not_found() {
-    for path in ["/", "/chat/", "//chat", "/chat/../chat", "/%63hat", "/Chat", "/chat%2f"] {
+    for path in ["/", "/chat/", "/Chat", "/chatt", "/chat:"] {
         let answer = sent(&format!("POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await;
         assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (404, Some("not_found")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn other_spellings_of_a_path_are_refused() {
+    for path in [
+        "//chat",
+        "/chat//",
+        "/./chat",
+        "/chat/.",
+        "/chat/../chat",
+        "/x/../chat",
+        "/%63hat",
+        "/chat%2f",
+        "/chat%2F",
+        "/chat%00",
+        "/chat%20/..",
+        "/chat;a=b",
+        "/%2e/chat",
+        "/%2e%2e/chat",
+        "/chat/..;/chat",
+        "/chat\\",
+        "/%c0%afchat",
+        "/%ff",
+        "/chat%",
+        "*",
+    ] {
+        let answer = sent(&format!("POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await;
+        assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (400, Some("bad_path")), "{path}");
     }
 }
 

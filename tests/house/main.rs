@@ -51,7 +51,7 @@ impl House {
 
     async fn open_as(&self, headers: &str, method: &str, path: &str, body: &str) -> Page {
         let media = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: gateway\r\n{media}{headers}connection: close\r\n");
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{media}{headers}connection: close\r\n");
         Page::raw(self.gateway.addr, &format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await
     }
 

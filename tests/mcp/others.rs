@@ -203,7 +203,7 @@ impl Gateway {
     async fn until(&self, status: &str) {
         let asking = async {
             loop {
-                let request = "GET /api/servers HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n";
+                let request = "GET /api/servers HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
                 let servers = Page::raw(self.addr, request).await.answer().await.json();
                 if servers["servers"][0]["status"] == status {
                     return;
@@ -215,7 +215,7 @@ impl Gateway {
 
     async fn post(&self, path: &str, body: &str) -> Page {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\nconnection: close\r\n\
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n\
              content-length: {}\r\n\r\n{body}",
             body.len()
         );

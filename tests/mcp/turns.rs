@@ -9,7 +9,7 @@ use crate::support::{Gateway, LONG, Setup, fixed};
 use crate::{fake, plan, program};
 
 async fn get(gateway: &Gateway, path: &str) -> Value {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     let answer = Page::raw(gateway.addr, &request).await.answer().await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()
@@ -87,7 +87,7 @@ async fn the_gateway_shows_its_tools_and_servers_as_they_are() {
     for (request, status) in
         [("POST /api/tools", 405), ("GET /api/other", 404), ("GET /api", 404), ("OPTIONS /api/tools", 204)]
     {
-        let request = format!("{request} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n");
+        let request = format!("{request} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         assert_eq!(Page::raw(gateway.addr, &request).await.answer().await.status, status, "{request}");
     }
     gateway.stopper.stop();

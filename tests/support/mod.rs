@@ -96,8 +96,9 @@ impl Setup {
                 drain: LONG,
                 max_connections: 64,
                 max_turns: 64,
-                watch: true,
-                websocket: chatwire::config::plan::WebSocket::default(),
+                // Pages of the tests call the gateway as they like.
+                hosts: Some(vec!["*".to_owned()]),
+                ..Server::default()
             },
             sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),
             timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },

@@ -43,7 +43,7 @@ impl Page {
     /// The same with more header lines.
     pub async fn post_with(addr: SocketAddr, headers: &str, body: &Value) -> Self {
         let body = body.to_string();
-        let head = "POST /chat HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\nconnection: close\r\n";
+        let head = "POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n";
         Self::raw(addr, &format!("{head}{headers}content-length: {}\r\n\r\n{body}", body.len())).await
     }
 

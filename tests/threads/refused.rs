@@ -109,7 +109,7 @@ async fn somebody_elses_thread_looks_exactly_like_an_unknown_one() {
 async fn paths_below_a_kept_route_are_its_own() {
     let talk = Talk::start().await;
     let request = async |head: &str| {
-        let head = format!("{head} HTTP/1.1\r\nhost: a\r\n{KAZ}connection: close\r\n\r\n");
+        let head = format!("{head} HTTP/1.1\r\nhost: localhost\r\n{KAZ}connection: close\r\n\r\n");
         Page::raw(talk.gateway.addr, &head).await.answer().await
     };
     assert_eq!(request("GET /chat/whole").await.status, 200);
@@ -122,7 +122,7 @@ async fn paths_below_a_kept_route_are_its_own() {
     assert_eq!(request("GET /chatter").await.status, 404);
     assert!(request("GET /chatter").await.json()["error"].is_object(), "that is nobody's");
     assert_eq!(request("OPTIONS /chat/whole").await.status, 204);
-    let text = "POST /chat HTTP/1.1\r\nhost: a\r\nx-user: kaz\r\ncontent-type: text/plain\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+    let text = "POST /chat HTTP/1.1\r\nhost: localhost\r\nx-user: kaz\r\ncontent-type: text/plain\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
     assert_eq!(Page::raw(talk.gateway.addr, text).await.answer().await.status, 415);
 }
 

@@ -5,6 +5,7 @@
 #[path = "../binary/mod.rs"]
 mod binary;
 mod client_tools;
+mod crowd;
 mod forms;
 mod killed;
 mod page;

@@ -58,7 +58,7 @@ fn exchange(address: &str, headers: &str, method: &str, path: &str, body: &str) 
     // A gateway that is killed refuses or resets connections.
     if let Ok(mut socket) = TcpStream::connect(address.trim_start_matches("http://")) {
         socket.set_read_timeout(Some(LONG)).unwrap();
-        let head = "host: a\r\nconnection: close\r\ncontent-type: application/json\r\n";
+        let head = "host: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n";
         let _ =
             write!(socket, "{method} {path} HTTP/1.1\r\n{headers}{head}content-length: {}\r\n\r\n{body}", body.len());
         let mut piece = [0; 4096];

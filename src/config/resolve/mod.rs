@@ -11,6 +11,7 @@ mod price;
 mod provider;
 mod route;
 mod secret;
+mod server;
 mod store;
 mod summary;
 mod tool;
@@ -19,13 +20,11 @@ mod weather_tool;
 mod widget;
 mod workspace;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::mcp::Offered;
-use super::file::{Gateway, List, Optional, Server, WebSocket};
-use super::plan::{self, Plan};
+use super::file::{Gateway, List, Optional};
+use super::plan::Plan;
 use super::read::{At, Entry, Named, Section};
 use super::report::{Problems, Span};
 use super::{Files, Surroundings, report};
@@ -60,7 +59,7 @@ pub fn resolve(
     let mcp = mcp.into_found().into_values().filter(used).collect();
     let auth = resolver.auth(file, &models);
     Plan {
-        server: server(file.server.as_ref()),
+        server: resolver.server(&file.server),
         routes,
         models: models.into_found(),
         store: resolver.store(&file.store),
@@ -100,43 +99,6 @@ impl Resolver<'_> {
         if plain { value.span.start + 1 + part.start..value.span.start + 1 + part.end } else { value.span.clone() }
     }
 }
-
-fn server(file: Option<&At<Server>>) -> plan::Server {
-    let file = file.map(|file| &file.value);
-    let seconds = Duration::from_secs;
-    plan::Server {
-        listen: file.and_then(|file| value(&file.listen)).map_or(LISTEN, |listen| listen.0),
-        max_body: file.and_then(|file| value(&file.max_body)).map_or(1 << 20, |size| size.0),
-        max_head: file.and_then(|file| value(&file.max_head)).map_or(64 << 10, |size| size.0),
-        head_timeout: file.and_then(|file| value(&file.head_timeout)).map_or(seconds(10), |time| time.0),
-        body_timeout: file.and_then(|file| value(&file.body_timeout)).map_or(seconds(30), |time| time.0),
-        write_timeout: file.and_then(|file| value(&file.write_timeout)).map_or(seconds(60), |time| time.0),
-        drain: file.and_then(|file| value(&file.drain)).map_or(seconds(30), |time| time.0),
-        max_connections: file
-            .and_then(|file| value(&file.max_connections))
-            .map_or(1024, |number| usize::try_from(number.0).unwrap_or(usize::MAX)),
-        max_turns: file
-            .and_then(|file| value(&file.max_turns))
-            .map_or(1024, |number| u32::try_from(number.0).unwrap_or(u32::MAX)),
-        watch: file.and_then(|file| value(&file.watch)).is_none_or(|watch| *watch),
-        websocket: websocket(file.and_then(|file| value(&file.websocket))),
-    }
-}
-
-fn websocket(file: Option<&WebSocket>) -> plan::WebSocket {
-    let usual = plan::WebSocket::default();
-    let Some(file) = file else { return usual };
-    let count = |most: u64| usize::try_from(most).unwrap_or(usize::MAX);
-    plan::WebSocket {
-        max_message: value(&file.max_message).map_or(usual.max_message, |size| size.0),
-        ping: value(&file.ping).map_or(usual.ping, |time| time.0),
-        max_rate: value(&file.max_rate).map_or(usual.max_rate, |number| u32::try_from(number.0).unwrap_or(u32::MAX)),
-        max_subscriptions: value(&file.max_subscriptions).map_or(usual.max_subscriptions, |number| count(number.0)),
-        max_turns: value(&file.max_turns).map_or(usual.max_turns, |number| count(number.0)),
-    }
-}
-
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 
 fn value<T>(field: &Optional<T>) -> Option<&T> {
     field.as_ref().map(|field| &field.value)

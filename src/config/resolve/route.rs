@@ -16,12 +16,13 @@ use crate::config::plan::{Cors, Memory, Model, Origins, OwnProviders, Provider, 
 use crate::config::read::{At, Section};
 use crate::config::report::{Problem, Span};
 use crate::config::values::Switch;
+use crate::path::RoutePath;
 use crate::tools::Summaries;
 use crate::tools::fence::Fence;
 use crate::turn::{Busy, Leaving};
 
 /// Paths that the gateway answers itself.
-const BUILT_IN: [&str; 1] = ["/health"];
+const BUILT_IN: [&str; 2] = ["/health", "/ready"];
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const TURN_TIMEOUT: Duration = Duration::from_secs(600);
 const MAX_STEPS: u32 = 16;
@@ -163,6 +164,9 @@ impl Resolver<'_> {
             self.problem(wrong("a path begins with a slash").help(format!("did you mean `/{text}`?")));
         } else if text.contains(special) {
             self.problem(wrong("a path is matched exactly and has no patterns, blanks or query"));
+        } else if RoutePath::new(text).is_none() {
+            let help = "write it without empty or dot segments, without `;`, and percent-encoded only where it must be";
+            self.problem(wrong("requests for this path are refused").help(help));
         } else if BUILT_IN.contains(&text) {
             self.problem(wrong(&format!("`{text}` is answered by the gateway itself")).help("choose another path"));
         } else if let Some(earlier) = taken.get(text) {

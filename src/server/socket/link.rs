@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::asks::{Asked, Asks, Outcome, Page, refusal, stopping, too_many};
+use super::metered::Metered;
 use super::pace::Pace;
 use super::shows::{Shown, Shows};
 use crate::clock::now_ms;
@@ -39,7 +40,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 const READ: usize = 8 << 10;
 const WRITE: usize = 16 << 10;
 
-type Ws = WebSocketStream<TokioIo<Upgraded>>;
+type Ws = WebSocketStream<Metered<TokioIo<Upgraded>>>;
 type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// One connection of a page.
@@ -54,6 +55,12 @@ pub struct Link {
     /// What the page is to be told, each message a line.
     out: Vec<u8>,
     pace: Pace,
+    /// The page's pings, which are answered at once and so may not come without end.
+    pings: Pace,
+    /// How many bytes had come when the last message was whole.
+    whole: u64,
+    /// When the message that has begun must be whole.
+    begun: Option<Alarm>,
     /// When the page is asked whether it is there, or given up.
     silence: Alarm,
     pinged: bool,
@@ -97,6 +104,9 @@ impl Link {
             shows: Shows::default(),
             out: Vec::new(),
             pace: Pace::new(limits.max_rate),
+            pings: Pace::new(limits.max_rate),
+            whole: 0,
+            begun: None,
             silence: Alarm::new(Instant::now() + limits.ping),
             pinged: false,
             stops: Some(Box::pin(gateway.stop.clone().reached(Phase::Draining))),
@@ -132,7 +142,8 @@ impl Link {
             .write_buffer_size(WRITE)
             .max_message_size(Some(most))
             .max_frame_size(Some(most));
-        let mut ws = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+        let mut ws =
+            WebSocketStream::from_raw_socket(Metered::new(TokioIo::new(upgraded)), Role::Server, Some(config)).await;
         self.socket.opened(&mut self.out);
         match self.talk(&mut ws).await {
             End::Close(reason) => close(ws, &reason).await,
@@ -214,16 +225,38 @@ impl Link {
         if self.asks.is_full() || self.pace.poll(cx).is_pending() {
             return Poll::Pending;
         }
-        match std::task::ready!(Pin::new(ws).poll_next(cx)) {
+        let Poll::Ready(next) = Pin::new(&mut *ws).poll_next(cx) else {
+            return match self.poll_begun(ws.get_ref().read(), cx) {
+                Poll::Ready(()) => Poll::Ready(Next::End(closed(1008, "a message did not come in time"))),
+                Poll::Pending => Poll::Pending,
+            };
+        };
+        (self.whole, self.begun) = (ws.get_ref().read(), None);
+        match next {
             Some(Ok(message)) => {
                 self.pinged = false;
                 self.silence.set(Instant::now() + self.limits.ping);
-                self.pace.count();
+                if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
+                    self.pace.count();
+                } else if self.pings.poll(cx).is_pending() {
+                    return Poll::Ready(Next::End(closed(1008, "there are too many pings")));
+                } else {
+                    self.pings.count();
+                }
                 Poll::Ready(Next::Said(message))
             }
             Some(Err(error)) => Poll::Ready(Next::End(broken(&error))),
             None => Poll::Ready(Next::End(End::Gone)),
         }
+    }
+
+    /// Ready when the page is too slow with a message of which something has come.
+    fn poll_begun(&mut self, read: u64, cx: &mut Context<'_>) -> Poll<()> {
+        if read == self.whole {
+            return Poll::Pending;
+        }
+        let within = self.page.gateway.plan.server.body_timeout;
+        self.begun.get_or_insert_with(|| Alarm::new(Instant::now() + within)).poll(cx)
     }
 
     /// Ready when there is something to write: what came of an ask, behind what its thread's turns had said before; or

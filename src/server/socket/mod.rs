@@ -9,6 +9,7 @@
 mod asks;
 mod handshake;
 mod link;
+mod metered;
 mod pace;
 mod shows;
 

@@ -80,6 +80,21 @@ async fn a_flood_of_messages_is_read_at_its_pace_and_the_others_are_served() {
 }
 
 #[tokio::test]
+async fn a_message_that_never_ends_and_pings_without_end_close_the_connection() {
+    let fake = Fake::start().await;
+    let mut setup = setup(&fake);
+    setup.server.body_timeout = Duration::from_millis(200);
+    setup.server.websocket.max_rate = 100;
+    let gateway = setup.start().await;
+    let mut endless = Socket::raw(gateway.addr).await;
+    endless.write_all(&[0x01, 0x81, 0, 0, 0, 0, b'{', 0x00, 0x81, 0, 0, 0, 0, b' ']).await.unwrap();
+    assert_eq!(Socket::of(endless).await.close_code().await, 1008);
+    let mut pings = Socket::raw(gateway.addr).await;
+    let _ = pings.write_all(&[0x89, 0x80, 0, 0, 0, 0].repeat(1000)).await;
+    assert_eq!(Socket::of(pings).await.close_code().await, 1008);
+}
+
+#[tokio::test]
 async fn a_silent_page_is_pinged_and_then_closed_and_one_that_answers_stays() {
     let fake = Fake::start().await;
     let mut setup = setup(&fake);

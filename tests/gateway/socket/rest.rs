@@ -57,8 +57,6 @@ async fn mistakes_have_their_status_and_words() {
         ("GET", "/api/chats/search", None, 400),
         ("GET", "/api/chats/search?q=%20", None, 400),
         ("GET", "/api/chats/search?q=%f", None, 400),
-        ("GET", "/api/chats/%00", None, 400),
-        ("GET", "/api/chats/..%2F..%2Fetc", None, 404),
         ("PUT", path.as_str(), Some(json!({})), 400),
         ("PUT", path.as_str(), Some(json!({"title": ""})), 400),
         ("PUT", path.as_str(), Some(json!({"title": 5})), 400),

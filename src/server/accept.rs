@@ -1,0 +1,248 @@
+//! Taking connections: how many at a time, how many of one address, and what happens when there is no room.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::connection::{self, Guest};
+use super::current::Current;
+use super::stop::Stop;
+use super::tls::Encryption;
+use super::waiting::Waiting;
+use super::{descriptors, proxies};
+use crate::config::plan::Server;
+
+/// How long to wait when the system has no more descriptors for us.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often the log says that there is no room.
+const SELDOM: Duration = Duration::from_secs(10);
+
+/// How much of an answer the system may hold for a page that does not read, in each direction. It doubles this.
+const BUFFER: usize = 128 << 10;
+
+/// The places for connections.
+pub struct Places {
+    slots: Arc<Semaphore>,
+    most: usize,
+    waiting: Arc<Waiting>,
+    counts: Counts,
+}
+
+/// A place for a connection, until this is dropped.
+pub struct Place {
+    _slot: OwnedSemaphorePermit,
+    _counted: Option<Counted>,
+}
+
+/// A connection that is counted for its address, until this is dropped.
+struct Counted {
+    address: IpAddr,
+    counts: Counts,
+}
+
+/// The connections of each address that has some.
+type Counts = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
+/// An address has as many connections as one may have.
+struct TooMany;
+
+impl Places {
+    /// As many places as are asked for, as far as the system has descriptors.
+    pub fn new(server: &Server) -> Self {
+        let most = server.max_connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        let most = descriptors::connections(most);
+        Self { slots: Arc::new(Semaphore::new(most)), most, waiting: Arc::default(), counts: Arc::default() }
+    }
+
+    /// Waits until all places are empty.
+    pub async fn empty(&self) {
+        drop(self.slots.acquire_many(u32::try_from(self.most).unwrap_or(u32::MAX)).await);
+    }
+
+    /// A place for a connection of this address, or nothing if it has as many as one may have. While all places are
+    /// taken, those who only wait in theirs must leave, one after another.
+    async fn take(&self, server: &Server, from: IpAddr, full: &mut Seldom) -> Option<Place> {
+        let counted = self.count(server, from).ok()?;
+        let slots = Arc::clone(&self.slots);
+        let slot = match Arc::clone(&slots).try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) => {
+                full.say(|| tracing::warn!(connections = self.most, "all places for connections are taken"));
+                tokio::select! {
+                    slot = slots.acquire_owned() => slot.ok()?,
+                    never = self.waiting.make_room_always() => match never {},
+                }
+            }
+        };
+        Some(Place { _slot: slot, _counted: counted })
+    }
+
+    /// Counts a connection of this address, if its kind is counted.
+    fn count(&self, server: &Server, from: IpAddr) -> Result<Option<Counted>, TooMany> {
+        let from = from.to_canonical();
+        let most = match server.max_connections_per_address {
+            _ if proxies::is_trusted(server, from) => return Ok(None),
+            Some(most) => most,
+            None if from.is_loopback() => return Ok(None),
+            None => self.most.div_ceil(2),
+        };
+        let address = network(from);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= most {
+            return Err(TooMany);
+        }
+        *count += 1;
+        drop(counts);
+        Ok(Some(Counted { address, counts: Arc::clone(&self.counts) }))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// What is given to one customer: an address, or the /64 network of one.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+/// Says something at most so often.
+#[derive(Default)]
+struct Seldom(Option<Instant>);
+
+impl Seldom {
+    fn say(&mut self, something: impl FnOnce()) {
+        if self.0.is_none_or(|last| last.elapsed() >= SELDOM) {
+            self.0 = Some(Instant::now());
+            something();
+        }
+    }
+}
+
+/// Takes connections for ever.
+pub async fn accept(
+    listener: &TcpListener,
+    current: &Current,
+    stop: &Stop,
+    places: &Places,
+    encryption: Option<&Arc<Encryption>>,
+) -> Infallible {
+    let (mut failing, mut full, mut many) = (Seldom::default(), Seldom::default(), Seldom::default());
+    loop {
+        let (stream, from) = match listener.accept().await {
+            Ok((stream, from)) => (stream, from.ip()),
+            Err(error) => {
+                failing.say(|| tracing::warn!(%error, "a connection could not be taken"));
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let Some(place) = places.take(&current.get().plan.server, from, &mut full).await else {
+            many.say(
+                || tracing::warn!(address = %from, "an address has too many connections: the next ones are closed"),
+            );
+            continue;
+        };
+        prepare(&stream);
+        let guest = Guest { from, watch: places.waiting.join(), encryption: encryption.cloned() };
+        let (current, stop) = (current.clone(), stop.clone());
+        tokio::spawn(async move {
+            connection::serve(stream, guest, current, stop).await;
+            drop(place);
+        });
+    }
+}
+
+/// Sets up a socket. What is refused here is refused only for sockets that are already gone.
+fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let _ = bound_buffers(stream);
+}
+
+#[cfg(unix)]
+fn bound_buffers(stream: &TcpStream) -> io::Result<()> {
+    rustix::net::sockopt::set_socket_send_buffer_size(stream, BUFFER)?;
+    rustix::net::sockopt::set_socket_recv_buffer_size(stream, BUFFER)?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn bound_buffers(_stream: &TcpStream) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_has_so_many_places_and_gets_them_back() {
+        let proxy = "10.0.0.1".parse().unwrap();
+        let server = Server { max_connections: 6, trusted_proxies: vec![IpAddr::into(proxy)], ..Server::default() };
+        let places = Places::new(&server);
+        let mut full = Seldom::default();
+        let mut taken = Vec::new();
+        for (from, fits) in [
+            ("192.0.2.1", true),
+            ("192.0.2.1", true),
+            ("::ffff:192.0.2.1", true),
+            ("192.0.2.1", false),
+            ("2001:db8::1", true),
+        ] {
+            let place = places.take(&server, from.parse().unwrap(), &mut full).await;
+            assert_eq!(place.is_some(), fits, "{from}");
+            taken.extend(place);
+        }
+        let limited = Server { max_connections_per_address: Some(1), ..server.clone() };
+        assert!(places.take(&limited, "2001:db8::2:1".parse().unwrap(), &mut full).await.is_none(), "the same network");
+        let proxies = [places.take(&limited, proxy, &mut full).await, places.take(&limited, proxy, &mut full).await];
+        assert!(proxies.iter().all(Option::is_some), "proxies are not counted");
+        drop(proxies);
+        taken.remove(0);
+        assert!(places.take(&server, "192.0.2.1".parse().unwrap(), &mut full).await.is_some());
+        drop(taken);
+        assert!(places.counts.lock().unwrap().is_empty());
+        places.empty().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newcomer_gets_the_place_of_who_has_waited_longest() {
+        let server = Server { max_connections: 2, ..Server::default() };
+        let places = Places::new(&server);
+        let mut full = Seldom::default();
+        let from: IpAddr = [127, 0, 0, 1].into();
+        let mut sits = async || (places.take(&server, from, &mut full).await.unwrap(), places.waiting.join());
+        let (first, second) = (sits().await, sits().await);
+        let running = first.1.activity().begin(false);
+        let leave = async |(place, watch): (Place, super::super::waiting::Watch)| {
+            let overdue = watch.overdue(Duration::from_secs(60), Duration::from_secs(60)).await;
+            drop(place);
+            overdue
+        };
+        let (begin, leaves) = (Instant::now(), leave(second));
+        let (third, overdue) = tokio::join!(sits(), leaves);
+        assert_eq!((overdue, begin.elapsed() < Duration::from_secs(1)), (super::super::waiting::Overdue::Room, true));
+        drop((third, running, first));
+        places.empty().await;
+    }
+}
