@@ -30,7 +30,7 @@ pub struct Gateway {
 impl Gateway {
     pub fn new(plan: Plan, stop: Stop) -> io::Result<Self> {
         let routes = plan.routes.iter().map(|route| (route.path.clone(), Arc::clone(route))).collect();
-        let upstreams = Arc::new(Upstreams::new(&plan)?);
+        let upstreams = Arc::new(Upstreams::new(&plan, None)?);
         let store = open_store(&plan)?;
         let servers = Arc::new(Servers::default());
         servers.apply(&plan.mcp);

@@ -18,7 +18,7 @@ use super::machine::{Action, Input, Machine};
 use crate::config::plan::Model;
 use crate::server::Stop;
 use crate::tools::{Heard, Running, Scope, Summaries, Toolbox};
-use crate::upstream::{Alarm, Call, Upstreams};
+use crate::upstream::{Alarm, Call, Tried, Upstreams};
 
 /// Most events that one poll gathers: what is ready goes out together, but never without a bound.
 const BATCH: usize = 512;
@@ -59,12 +59,16 @@ pub struct Driver {
     upstreams: Arc<Upstreams>,
     seed: Text,
     call: Option<Call>,
-    /// The target that answered last; the next step begins with it.
-    target: usize,
+    /// The target that was asked last; the next step begins with it.
+    target: Option<usize>,
+    /// What the calls before this one tried.
+    tried: Tried,
     tools: Running,
     scope: Arc<Scope>,
     scratch: Vec<Event>,
     deadline: Alarm,
+    /// When the deadline is.
+    until: Instant,
     stop: Stop,
     stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
     started: bool,
@@ -76,6 +80,7 @@ impl Driver {
     pub fn new(parts: Parts) -> Self {
         let stop = parts.stop;
         let stopped = stop.clone();
+        let until = Instant::now() + parts.timeout;
         Self {
             seed: parts.turn.chars().rev().take(12).collect::<String>().chars().rev().collect(),
             machine: Machine::new(parts.turn, parts.chat, parts.toolbox, parts.max_steps)
@@ -84,10 +89,12 @@ impl Driver {
             tools: Running::new(Arc::clone(&parts.upstreams)).summing(parts.summaries),
             upstreams: parts.upstreams,
             call: None,
-            target: 0,
+            target: None,
+            tried: Tried::default(),
             scope: Arc::new(parts.scope),
             scratch: Vec::new(),
-            deadline: Alarm::new(Instant::now() + parts.timeout),
+            deadline: Alarm::new(until),
+            until,
             stopped: Box::pin(async move { stopped.turns_must_end().await }),
             stop,
             started: false,
@@ -128,12 +135,19 @@ impl Driver {
 
     /// The target that is being asked, or was asked last, as `provider/model`.
     pub fn target(&self) -> String {
-        let at = self.call.as_ref().map_or(self.target, Call::target);
+        let at = self.call.as_ref().map(Call::target).or(self.target).unwrap_or_default();
         self.model
             .targets
             .get(at)
             .map(|target| format!("{}/{}", target.provider.name, target.model))
             .unwrap_or_default()
+    }
+
+    /// What was tried so far.
+    pub fn tried(&self) -> Tried {
+        let mut tried = self.tried.clone();
+        self.call.iter().for_each(|call| tried.append(call.tried()));
+        tried
     }
 
     fn poll_inner(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<()> {
@@ -169,7 +183,7 @@ impl Driver {
         if let Some(call) = &mut self.call {
             std::task::ready!(call.poll(cx, self.machine.chat(), &mut self.scratch));
             let done = call.is_done();
-            self.target = call.target();
+            self.target = Some(call.target());
             self.mistake = call.take_mistake();
             self.take_upstream(done, out);
             return Poll::Ready(());
@@ -213,19 +227,27 @@ impl Driver {
                     ..DecodeContext::default()
                 };
                 let upstreams = Arc::clone(&self.upstreams);
-                self.call = Some(Call::new(upstreams, Arc::clone(&self.model), self.target, context));
+                self.drop_call();
+                self.call = Some(Call::new(upstreams, Arc::clone(&self.model), self.target, context, self.until));
             }
             Action::Run(runs) => {
-                self.call = None;
+                self.drop_call();
                 for mut run in runs {
                     run.input.scope = Arc::clone(&self.scope);
                     self.tools.start(run.tool, run.input);
                 }
             }
             Action::End => {
-                self.call = None;
+                self.drop_call();
                 self.tools.clear();
             }
+        }
+    }
+
+    /// Lets go of the call, but not of what it tried.
+    fn drop_call(&mut self) {
+        if let Some(call) = self.call.take() {
+            self.tried.append(call.tried());
         }
     }
 

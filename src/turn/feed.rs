@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::turns::Leaving;
 use super::weight::weight;
+use crate::upstream::Tried;
 
 /// Most that is remembered for pages that come later, and most that a page may be behind.
 pub(super) const MOST: usize = 16 << 20;
@@ -41,6 +42,8 @@ pub(super) struct Feed {
 pub(super) struct Facts {
     /// The target that is being asked, or was asked last.
     pub target: String,
+    /// What was tried.
+    pub tried: Tried,
     /// What the caller did wrong, if that is why the turn failed.
     pub mistake: Option<CallerError>,
 }
@@ -200,9 +203,10 @@ impl Feed {
         self.log().facts.clone()
     }
 
-    /// Says which target answers.
-    pub fn set_target(&self, target: String) {
-        self.log().facts.target = target;
+    /// Says which target answers, and what was tried before it.
+    pub fn set_target(&self, target: String, tried: Tried) {
+        let facts = &mut self.log().facts;
+        (facts.target, facts.tried) = (target, tried);
     }
 
     /// Asks the turn to end. The first who asks counts.

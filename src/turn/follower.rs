@@ -11,6 +11,7 @@ use chatwire_protocols::order::Order;
 use chatwire_protocols::protocol::ReplyContext;
 
 use super::feed::{Feed, Read};
+use crate::upstream::Tried;
 
 /// Follows a kept turn from its start. Dropping it is leaving.
 pub struct Follower {
@@ -97,6 +98,11 @@ impl Follower {
     /// The target that is being asked, or was asked last, as `provider/model`.
     pub fn target(&self) -> String {
         self.feed.facts().target
+    }
+
+    /// What was tried so far.
+    pub fn tried(&self) -> Tried {
+        self.feed.facts().tried
     }
 }
 

@@ -59,7 +59,7 @@ impl Running {
         loop {
             std::future::poll_fn(|cx| self.poll(&mut waits, &feed, cx, &mut events)).await;
             if events.iter().any(|event| matches!(event, Event::StepStart(_))) {
-                feed.set_target(self.driver.target());
+                feed.set_target(self.driver.target(), self.driver.tried());
             }
             if let Err(error) = self.keeper.keep(&mut events, &feed).await {
                 tracing::error!(%error, turn = %self.keeper.turn, "a turn cannot be stored");
@@ -76,7 +76,7 @@ impl Running {
             feed.append(events.drain(..));
         }
         let Self { driver, mut post, beside, stop, .. } = self;
-        let facts = Facts { target: driver.target(), mistake: driver.mistake().cloned() };
+        let facts = Facts { target: driver.target(), tried: driver.tried(), mistake: driver.mistake().cloned() };
         // The provider's stream and the tools end here, where the turn was not the one who ended.
         drop(driver);
         post.release();

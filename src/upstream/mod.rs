@@ -2,11 +2,16 @@
 
 mod alarm;
 mod answer;
+mod attempt;
 mod call;
 mod failure;
+mod health;
+mod places;
+mod policy;
 mod replay;
 mod send;
 mod transcribe;
+mod tried;
 
 use std::io;
 use std::path::PathBuf;
@@ -18,25 +23,31 @@ pub use answer::{AnswerBody, Opening, Pieces, StandIn};
 pub use call::Call;
 pub use send::{KEPT, client};
 pub use transcribe::{MOST_AUDIO, Unheard};
+pub use tried::Tried;
 
 use crate::config::plan::{Plan, Source};
+use health::Health;
 use replay::Recordings;
 use send::Clients;
 
-/// What all calls share: pooled connections, and recordings for providers that are replayed.
+/// What all calls share: pooled connections, recordings for providers that are replayed, and what is known of how the
+/// targets are.
 pub struct Upstreams {
     /// Clients for each connect timeout that the plan has: usually one.
     clients: Vec<(Duration, Clients)>,
     recordings: Vec<(Option<PathBuf>, Arc<Recordings>)>,
+    health: Health,
 }
 
 impl Upstreams {
-    /// Makes what the plan's providers need.
+    /// Makes what the plan's providers need. What is known of targets that the plan before had too is carried over, and
+    /// so are its connections.
     ///
     /// # Errors
     /// TLS cannot be set up, or recordings cannot be read.
-    pub fn new(plan: &Plan) -> io::Result<Self> {
-        let mut upstreams = Self { clients: Vec::new(), recordings: Vec::new() };
+    pub fn new(plan: &Plan, old: Option<&Self>) -> io::Result<Self> {
+        let health = old.map(|old| old.health.carried_over()).unwrap_or_default();
+        let mut upstreams = Self { clients: Vec::new(), recordings: Vec::new(), health };
         let models =
             plan.models.values().chain(plan.routes.iter().flat_map(|route| route.models.values().chain(&route.model)));
         let targets = models.flat_map(|model| &model.targets).map(|target| &target.provider);
@@ -45,16 +56,20 @@ impl Upstreams {
             match &provider.source {
                 // No plan has a provider that a request brings.
                 Source::Brought(..) | Source::StandIn(_) => {}
-                Source::Http(_) => upstreams.add_clients(provider.timeouts.connect)?,
+                Source::Http(_) => upstreams.add_clients(provider.timeouts.connect, old)?,
                 Source::Replay { folder, .. } => upstreams.add_recordings(folder.as_ref())?,
             }
         }
         Ok(upstreams)
     }
 
-    fn add_clients(&mut self, connect: Duration) -> io::Result<()> {
+    fn add_clients(&mut self, connect: Duration, old: Option<&Self>) -> io::Result<()> {
         if self.clients(connect).is_none() {
-            self.clients.push((connect, Clients::new(connect).map_err(io::Error::other)?));
+            let clients = match old.and_then(|old| old.clients(connect)) {
+                Some(kept) => kept.clone(),
+                None => Clients::new(connect).map_err(io::Error::other)?,
+            };
+            self.clients.push((connect, clients));
         }
         Ok(())
     }

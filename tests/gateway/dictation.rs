@@ -14,7 +14,7 @@ use crate::support::{KEY, LONG, Setup, nobody};
 fn hearing(setup: Setup) -> (Arc<Upstreams>, Transcription) {
     let plan = Setup { transcription: true, ..setup }.plan();
     let to = plan.routes[0].transcription.clone().unwrap();
-    (Arc::new(Upstreams::new(&plan).unwrap()), to)
+    (Arc::new(Upstreams::new(&plan, None).unwrap()), to)
 }
 
 async fn answered(status: &'static str, body: &'static str) -> Result<String, Unheard> {

@@ -7,6 +7,8 @@ mod support;
 
 mod approval;
 mod attachments;
+mod attempts;
+mod circuits;
 mod connections;
 mod cors;
 mod costs;
@@ -23,6 +25,7 @@ mod models;
 mod own_provider;
 mod refusals;
 mod replay;
+mod retries;
 mod shutdown;
 mod socket;
 mod streaming;

@@ -155,7 +155,7 @@ async fn tried(
     };
     store.apply(&owner, "t", vec![Write::Thread(thread)]).await.unwrap();
     store.broken.store(broken, Ordering::Relaxed);
-    let upstreams = Arc::new(Upstreams::new(&plan).unwrap());
+    let upstreams = Arc::new(Upstreams::new(&plan, None).unwrap());
     let means =
         Means { store: Arc::clone(&store) as Arc<dyn Store>, upstreams, stop: Stop::never(), servers: Arc::default() };
     let threads = Arc::new(Threads::new(means, Turns::new(8)));

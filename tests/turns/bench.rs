@@ -38,7 +38,7 @@ impl Bench {
     pub async fn with(turns: Turns) -> Self {
         let fake = Fake::start().await;
         let plan = Setup::new(&[fake.addr]).plan();
-        let upstreams = Arc::new(Upstreams::new(&plan).unwrap());
+        let upstreams = Arc::new(Upstreams::new(&plan, None).unwrap());
         let model = Arc::clone(&plan.models["m"]);
         let bench = Self { fake, turns, store: Double::new(), owner: Owner::local(), upstreams, model };
         let thread = Thread {

@@ -101,6 +101,7 @@ impl Resolver<'_> {
             transcription: None,
             summaries: None,
             own_providers: None,
+            attempts_header: value(&file.attempts_header).copied().unwrap_or(false),
         })
     }
 

@@ -246,7 +246,7 @@ impl Shown {
         };
         for event in events.drain(..) {
             if let Some(record) = record {
-                record.event(&event, || source.target());
+                record.event(&event, || (source.target(), source.tried()));
             }
             encoder.event(&event, bytes);
         }
