@@ -22,6 +22,7 @@ mod leaving;
 mod logs;
 mod memory;
 mod models;
+mod outages;
 mod own_provider;
 mod refusals;
 mod replay;
