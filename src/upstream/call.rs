@@ -41,7 +41,7 @@ pub struct Call {
     retries: u32,
     state: State,
     /// A second attempt beside the first.
-    hedge: Option<Attempt>,
+    hedge: Option<Box<Attempt>>,
     /// Rings at the end of a pause or of a wait in the queue, or when the hedge is due.
     alarm: Alarm,
     hedge_due: bool,
@@ -76,7 +76,7 @@ enum State {
     Choosing,
     Pausing,
     Queued { at: usize, waiting: Waiting },
-    Asking(Attempt),
+    Asking(Box<Attempt>),
     Over,
 }
 
@@ -253,7 +253,7 @@ impl Call {
         self.at = means.at;
         match Attempt::new(&self.upstreams, &self.model, means, self.context.clone(), chat) {
             Ok(attempt) => {
-                self.state = State::Asking(attempt);
+                self.state = State::Asking(Box::new(attempt));
                 let hedge = self.model.hedge.filter(|_| self.hedge.is_none() && !self.left.is_empty());
                 self.hedge_due = hedge.is_some();
                 if let Some(hedge) = hedge {
@@ -290,9 +290,9 @@ impl Call {
             Heard::Failure(failure) => {
                 let State::Asking(attempt) = std::mem::replace(&mut self.state, State::Over) else { return };
                 if attempt.begun() {
-                    self.broke_off(attempt, failure, out);
+                    self.broke_off(*attempt, failure, out);
                 } else {
-                    self.failed(attempt, failure, chat, out);
+                    self.failed(*attempt, failure, chat, out);
                 }
             }
         }
@@ -493,7 +493,8 @@ impl Call {
         let key = provider.keys().pick(now);
         let means = Means { at, key, fresh: false, ticket, place: free };
         // A conversation that cannot be said there is no mistake: it has been said elsewhere.
-        self.hedge = Attempt::new(&self.upstreams, &self.model, means, self.context.clone(), chat).ok();
+        let attempt = Attempt::new(&self.upstreams, &self.model, means, self.context.clone(), chat);
+        self.hedge = attempt.ok().map(Box::new);
     }
 
     fn note(&mut self, at: usize, outcome: &'static str) {

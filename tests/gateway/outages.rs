@@ -20,7 +20,7 @@ const REQUESTS: u32 = 10_000;
 const LOAD: Duration = Duration::from_secs(40);
 const DOWN: std::ops::Range<u64> = 10..30;
 
-const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 21\r\nconnection: close\r\n\r\n\
+const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 22\r\nconnection: close\r\n\r\n\
                       text good\nfinish stop";
 
 /// A provider that answers everybody with the same, and counts.

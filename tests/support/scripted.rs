@@ -32,7 +32,7 @@ pub enum Does {
     /// Says nothing, for ever.
     Nothing,
     /// Does this later.
-    Later(Duration, Box<Does>),
+    Later(Duration, Box<Self>),
     /// Answers with these pieces, with so much time between them, and then says nothing.
     Drips(&'static [&'static str], Duration),
 }
