@@ -1,5 +1,5 @@
-//! A provider goes down for 20 s under load and comes back, over real sockets: what 10,000 requests saw, with and without
-//! a second target. `cargo test --test gateway outages -- --ignored --nocapture` shows the figures.
+//! A provider refuses, fails and works again, or goes down for 20 s: what 10,000 requests saw, with and without a second
+//! target. `cargo test --test gateway outages -- --include-ignored --nocapture` shows the figures.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chatwire::config::plan::{BreakerPlan, RetryPlan};
+use chatwire_protocols::error::FailureKind;
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::support::Setup;
 use crate::support::page::Page;
+use crate::support::scripted::{Bench, Does, GOOD, Outcome, Scripted};
 
 const REQUESTS: u32 = 10_000;
 const LOAD: Duration = Duration::from_secs(40);
@@ -81,7 +84,13 @@ struct Seen {
     attempts: usize,
     back: Option<Duration>,
     slowest: Duration,
+    /// Requests that failed although the provider was there: asked before it went, or later than this after its return.
+    needless: u32,
+    /// How long it was away.
+    away: Duration,
 }
+
+const SETTLED: Duration = Duration::from_millis(1500);
 
 async fn outage(second: bool) -> Seen {
     let mut provider = Provider::start().await;
@@ -94,14 +103,14 @@ async fn outage(second: bool) -> Seen {
     let gateway = setup.start().await;
     let begin = Instant::now();
     let mut pages = JoinSet::new();
-    let (mut down, mut back) = (false, None);
+    let (mut down, mut back) = (None, None);
     for at in 0..REQUESTS {
         tokio::time::sleep_until((begin + LOAD / REQUESTS * at).into()).await;
-        if !down && begin.elapsed().as_secs() >= DOWN.start {
-            down = true;
+        if down.is_none() && begin.elapsed().as_secs() >= DOWN.start {
             provider.stop().await;
+            down = Some(Instant::now());
         }
-        if down && back.is_none() && begin.elapsed().as_secs() >= DOWN.end {
+        if down.is_some() && back.is_none() && begin.elapsed().as_secs() >= DOWN.end {
             provider.back().await;
             back = Some(Instant::now());
         }
@@ -119,6 +128,8 @@ async fn outage(second: bool) -> Seen {
         *seen.outcomes.entry(format!("{status} {}", tried.replace("model-", ""))).or_default() += 1;
         seen.attempts += tried.matches("p0/").count() - tried.matches("p0/model-0=open").count();
         seen.slowest = seen.slowest.max(took);
+        let there = down.is_none_or(|down| asked + took < down) || back.is_some_and(|back| asked > back + SETTLED);
+        seen.needless += u32::from(there && status != 200);
         if let Some(back) = back.filter(|back| asked >= *back)
             && tried == "p0/model-0=ok"
         {
@@ -126,6 +137,7 @@ async fn outage(second: bool) -> Seen {
             seen.back = Some(seen.back.map_or(after, |known: Duration| known.min(after)));
         }
     }
+    seen.away = back.zip(down).map(|(back, down)| back - down).unwrap_or_default();
     seen
 }
 
@@ -135,14 +147,72 @@ async fn an_outage_of_twenty_seconds() {
     for second in [false, true] {
         let seen = outage(second).await;
         println!("second target: {second}; attempts at the first: {} of {REQUESTS} requests", seen.attempts);
-        println!("slowest: {:?}; first answer after the return: {:?}", seen.slowest, seen.back);
+        println!("away for {:?}; first answer after the return: {:?}", seen.away, seen.back);
+        println!("slowest: {:?}; failed although it was there: {}", seen.slowest, seen.needless);
         for (outcome, count) in &seen.outcomes {
             println!("{count:6}  {outcome}");
         }
         assert!(seen.attempts * 10 <= REQUESTS as usize * 11);
-        assert!(seen.back.is_some_and(|back| back <= Duration::from_millis(1500)), "{:?}", seen.back);
         let failed: u32 =
             seen.outcomes.iter().filter(|(outcome, _)| !outcome.starts_with("200")).map(|(_, count)| count).sum();
         assert_eq!(failed == 0, second, "{failed} requests failed");
+    }
+}
+
+/// What a provider does one after the other, each for ten seconds, and how 10,000 turns in that time end.
+async fn phases(phases: &[Does], second: bool) -> (Arc<Scripted>, Vec<Outcome>) {
+    let (first, spare) = (Scripted::always(phases[0].clone()), Scripted::good());
+    let providers = if second { vec![Arc::clone(&first), spare] } else { vec![Arc::clone(&first)] };
+    let bench = Bench::new(&providers, |setup| setup.breaker = Some(BreakerPlan::default()));
+    let phase = Duration::from_secs(10);
+    let changing = async {
+        for does in phases {
+            first.becomes(does.clone());
+            tokio::time::sleep(phase).await;
+        }
+    };
+    let step = phase * u32::try_from(phases.len()).unwrap() / REQUESTS;
+    let bench = &bench;
+    let turns = (0..REQUESTS).map(|at| async move {
+        tokio::time::sleep(step * at).await;
+        bench.turn().await
+    });
+    let (outcomes, ()) = tokio::join!(join_all(turns), changing);
+    (first, outcomes)
+}
+
+fn show(title: &str, first: &Scripted, outcomes: &[Outcome]) {
+    let mut ends = BTreeMap::<&str, u32>::new();
+    for outcome in outcomes {
+        *ends.entry(outcome.kind().map_or("answered", FailureKind::label)).or_default() += 1;
+    }
+    let slowest = outcomes.iter().map(|outcome| outcome.took).max().unwrap_or_default();
+    println!("{title}: attempts at the first {}, slowest {slowest:?}, {ends:?}", first.times());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_refuses_then_fails_then_works_is_bearable_alone_and_unnoticed_in_company() {
+    let refuses = Does::FailsFor(FailureKind::RateLimit, Duration::from_secs(1));
+    let script = [refuses, Does::Fails(FailureKind::Server), GOOD];
+    let (alone, outcomes) = phases(&script, false).await;
+    show("429, 500, works; alone", &alone, &outcomes);
+    assert!(outcomes.iter().filter(|outcome| outcome.text == "good").count() > REQUESTS as usize * 3 / 10);
+    assert!(alone.times() * 10 <= REQUESTS as usize * 11);
+    let (first, outcomes) = phases(&script, true).await;
+    show("429, 500, works; with a second target", &first, &outcomes);
+    assert!(outcomes.iter().all(|outcome| outcome.text == "good" && outcome.took == Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_short_for_who_is_alone_and_unnoticed_in_company() {
+    let down = Does::Fails(FailureKind::Connect);
+    let script = [GOOD, down.clone(), down, GOOD];
+    for second in [false, true] {
+        let (first, outcomes) = phases(&script, second).await;
+        show(&format!("works, down for 20 s, works; second target: {second}"), &first, &outcomes);
+        let answered = outcomes.iter().filter(|outcome| outcome.text == "good").count();
+        let least = REQUESTS as usize * if second { 100 } else { 47 } / 100;
+        assert!(answered >= least, "{answered}");
+        assert!(first.times() < REQUESTS as usize * 6 / 10, "{}", first.times());
     }
 }
