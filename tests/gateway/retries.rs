@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chatwire::config::plan::RetryPlan;
 use chatwire_protocols::error::FailureKind;
+use proptest::prelude::*;
 
 use crate::support::scripted::{Bench, Does, GOOD, Scripted};
 
@@ -155,4 +156,82 @@ async fn comments_are_no_progress_and_a_whole_answer_has_its_time() {
     let late: &[&str] = &[": alive\n", ": alive\n", "text a\nfinish stop\n"];
     let outcome = Bench::new(&[Scripted::always(Does::Drips(late, 3 * SECOND))], drips).turn().await;
     assert_eq!(outcome.text, "a");
+}
+
+const KINDS: [FailureKind; 14] = [
+    FailureKind::Auth,
+    FailureKind::BadRequest,
+    FailureKind::Connect,
+    FailureKind::ContentFilter,
+    FailureKind::ContextLength,
+    FailureKind::Cut,
+    FailureKind::Empty,
+    FailureKind::Malformed,
+    FailureKind::NotFound,
+    FailureKind::Overloaded,
+    FailureKind::Quota,
+    FailureKind::RateLimit,
+    FailureKind::Server,
+    FailureKind::Timeout,
+];
+
+fn does() -> impl Strategy<Value = Does> {
+    let kind = proptest::sample::select(&KINDS[..]);
+    let simple = prop_oneof![
+        4 => kind.clone().prop_map(Does::Fails),
+        2 => (kind, 0_u64..8000).prop_map(|(kind, wait)| Does::FailsFor(kind, Duration::from_millis(wait))),
+        2 => Just(GOOD),
+        1 => Just(Does::Nothing),
+        1 => Just(Does::Says("text half\n")),
+        1 => Just(Does::Says("begun\nfail x\n")),
+    ];
+    (simple, 0_u64..3000).prop_map(|(does, late)| match late {
+        0..1500 => does,
+        late => Does::Later(Duration::from_millis(late), Box::new(does)),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever targets do: there is one end; no target is asked more often than allowed or earlier than it asked for;
+    /// nothing follows text but its own end; and nothing stays open.
+    #[test]
+    fn no_script_of_failures_breaks_a_law(
+        scripts in proptest::collection::vec(proptest::collection::vec(does(), 0..4), 1..4),
+        more in 0_u32..4,
+        hedge in proptest::option::of(100_u64..2000),
+        weighted in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let providers: Vec<_> = scripts.iter().map(|script| Scripted::new(script.clone(), GOOD)).collect();
+            let bench = Bench::new(&providers, |setup| {
+                setup.retry = RetryPlan { more, ..RetryPlan::default() };
+                setup.hedge = hedge.map(Duration::from_millis);
+                setup.weights = if weighted { vec![3, 0, 1] } else { Vec::new() };
+            });
+            let outcome = bench.turn().await;
+            let asked: usize = providers.iter().map(|provider| provider.times()).sum();
+            prop_assert!(asked >= 1 && asked <= providers.len() + more as usize, "{asked} requests: {}", outcome.tried);
+            match &outcome.failure {
+                None => prop_assert_eq!(&outcome.text, "good"),
+                Some(_) => prop_assert!(["", "half"].contains(&outcome.text.as_str()), "{}", outcome.text),
+            }
+            for (provider, script) in providers.iter().zip(&scripts) {
+                prop_assert_eq!(provider.open(), 0);
+                for (pause, does) in provider.pauses().iter().zip(script) {
+                    let (late, does) = match does {
+                        Does::Later(time, does) => (*time, &**does),
+                        does => (Duration::ZERO, does),
+                    };
+                    prop_assert!(!matches!(does, Does::Says("text half\n") | Does::Nothing), "{}", outcome.tried);
+                    if let Does::FailsFor(_, wait) = does {
+                        prop_assert!(*pause >= late + *wait, "{pause:?} after {does:?}");
+                    }
+                }
+            }
+            Ok(())
+        })?;
+    }
 }
