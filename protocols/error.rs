@@ -143,14 +143,6 @@ impl FailureKind {
         }
     }
 
-    /// True if asking again may help, provided that nothing has reached the page.
-    pub const fn is_retryable(self) -> bool {
-        matches!(
-            self,
-            Self::Connect | Self::Cut | Self::Empty | Self::Overloaded | Self::RateLimit | Self::Server | Self::Timeout
-        )
-    }
-
     /// What a page may show.
     pub const fn safe_text(self) -> &'static str {
         match self {

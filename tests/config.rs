@@ -222,12 +222,60 @@ fn a_full_configuration_resolves_providers_and_models() {
     let provider = &first.provider;
     assert_eq!((provider.name.as_str(), provider.protocol.name), ("openai", "openai-chat"));
     assert!(matches!(&provider.source, Source::Http(url) if url == "https://api.openai.example/v1"));
-    assert_eq!(provider.key.as_ref().unwrap().expose(), "CANARY-A", "blanks around a key are dropped");
+    assert_eq!(provider.keys[0].expose(), "CANARY-A", "blanks around a key are dropped");
     let headers: Vec<_> = provider.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(headers, [("x-tenant", "CANARY-TENANT"), ("x-plain", "plain")]);
     assert_eq!(provider.timeouts.connect, Duration::from_secs(1));
     assert_eq!(provider.timeouts.idle, Duration::from_secs(60));
     assert!(matches!(&second.provider.source, Source::Replay { folder: Some(_), pace: Some(Duration::ZERO) }));
+}
+
+#[test]
+fn what_holds_when_targets_fail_is_resolved() {
+    let plan = good(
+        r#"
+        [providers.a]
+        protocol = "openai-chat"
+        api_keys = [{ env = "A_KEY" }, { env = "TENANT" }]
+        max_concurrent = 8
+        max_queue = 0
+        queue_timeout = "2s"
+        circuit_breaker = { failures = 3, cool_down = "2s" }
+        timeouts = { first_byte = "10m", total = "20m" }
+        [providers.b]
+        protocol = "anthropic"
+        circuit_breaker = false
+        [models.m]
+        targets = [{ target = "a/one", weight = 3 }, "b/two"]
+        retries = 0
+        max_retry_wait = "1s"
+        hedge = "800ms"
+        [models.n]
+        targets = ["b/two"]
+        [[routes]]
+        path = "/chat"
+        protocol = "vercel-auto"
+        attempts_header = true
+        "#,
+    );
+    let model = &plan.models["m"];
+    assert_eq!(model.targets.iter().map(|target| target.weight).collect::<Vec<_>>(), [Some(3), None]);
+    assert_eq!((model.retry.more, model.retry.max_wait), (0, Duration::from_secs(1)));
+    assert_eq!(model.hedge, Some(Duration::from_millis(800)));
+    let [a, b] = [0, 1].map(|at| &model.targets[at].provider);
+    assert_eq!(a.keys.iter().map(|key| key.expose()).collect::<Vec<_>>(), ["CANARY-A", "CANARY-TENANT"]);
+    assert_eq!((a.concurrency.most, a.concurrency.queue, a.concurrency.wait), (8, 0, Duration::from_secs(2)));
+    let breaker = a.breaker.unwrap();
+    assert_eq!(
+        (breaker.failures, breaker.cool_down, breaker.max_cool_down),
+        (3, Duration::from_secs(2), breaker.cool_down)
+    );
+    assert_eq!((a.timeouts.progress, a.timeouts.total), (Duration::from_secs(600), Some(Duration::from_secs(1200))));
+    assert_eq!((b.timeouts.progress, b.timeouts.total), (Duration::from_secs(300), None));
+    assert!(b.breaker.is_none() && b.keys.is_empty() && b.concurrency.most > 1_000_000);
+    let usual = &plan.models["n"];
+    assert_eq!((usual.retry.more, usual.retry.max_wait, usual.hedge), (2, Duration::from_secs(5), None));
+    assert!(plan.routes[0].attempts_header);
 }
 
 #[test]
@@ -358,7 +406,7 @@ fn a_key_comes_from_a_file_beside_the_configuration() {
     let plan = parse_in("gateway.toml", text, surroundings);
     fs::remove_dir_all(&folder).unwrap();
     let plan = plan.unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(plan.models["m"].targets[0].provider.key.as_ref().unwrap().expose(), "from-file");
+    assert_eq!(plan.models["m"].targets[0].provider.keys[0].expose(), "from-file");
 }
 
 #[test]

@@ -99,6 +99,8 @@ fn wrong_configurations_do_not_fit_the_schema() {
         "[server]\nlisten = 8000",
         "[providers.a]\nprotocol = \"gemini\"",
         "[models.m]",
+        "[models.m]\ntargets = [{ weight = 3 }]",
+        "[providers.a]\nprotocol = \"ollama\"\ncircuit_breaker = 5",
         "[tools.t.http]\nmethod = \"GET\"",
         "[tools.t.http]\nurl = \"https://a\"\nmethod = \"get\"",
         "[tools.t.http]\nurl = \"https://a\"\nbearer = \"secret\"",

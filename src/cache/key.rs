@@ -113,10 +113,16 @@ mod tests {
     use chatwire_protocols::event::Text;
 
     use super::*;
-    use crate::config::plan::ModelDefaults;
+    use crate::config::plan::{ModelDefaults, RetryPlan};
 
     fn model(name: &str) -> Model {
-        Model { name: name.to_owned(), targets: Vec::new(), defaults: ModelDefaults::default() }
+        Model {
+            name: name.to_owned(),
+            targets: Vec::new(),
+            defaults: ModelDefaults::default(),
+            retry: RetryPlan::NONE,
+            hedge: None,
+        }
     }
 
     fn key(chat: &ChatRequest) -> Key {

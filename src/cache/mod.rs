@@ -88,7 +88,7 @@ mod tests {
     use chatwire_protocols::chat::{Message, Role};
 
     use super::*;
-    use crate::config::plan::{ModelDefaults, ModelTarget, Prices, Provider, Timeouts};
+    use crate::config::plan::{ConcurrencyPlan, ModelDefaults, ModelTarget, Prices, Provider, RetryPlan, Timeouts};
     use crate::tools::fence::Fence;
 
     /// An empty cache of one owner.
@@ -104,7 +104,13 @@ mod tests {
 
     pub fn question() -> (ChatRequest, Model) {
         let messages = vec![Message::text(Role::User, "hi")];
-        let model = Model { name: "m".to_owned(), targets: Vec::new(), defaults: ModelDefaults::default() };
+        let model = Model {
+            name: "m".to_owned(),
+            targets: Vec::new(),
+            defaults: ModelDefaults::default(),
+            retry: RetryPlan::NONE,
+            hedge: None,
+        };
         (ChatRequest { messages, ..ChatRequest::default() }, model)
     }
 
@@ -131,12 +137,20 @@ mod tests {
             protocol,
             upstream: (protocol.upstream.as_ref().unwrap().make)(&options),
             source: Source::Brought("https://a.example".to_owned(), Fence::new(Vec::new())),
-            key: None,
+            keys: Vec::new(),
+            brought: true,
             headers: Vec::new(),
-            timeouts: Timeouts { connect: seconds, first_byte: seconds, idle: seconds },
+            timeouts: Timeouts::all(seconds),
+            concurrency: ConcurrencyPlan::default(),
+            breaker: None,
             prices: Prices::default(),
         };
-        let target = ModelTarget { provider: Arc::new(provider), model: "m".to_owned(), extra: serde_json::Map::new() };
+        let target = ModelTarget {
+            provider: Arc::new(provider),
+            model: "m".to_owned(),
+            extra: serde_json::Map::new(),
+            weight: None,
+        };
         model.targets.push(target);
         assert!(answers().find(&chat, &model).is_none());
     }

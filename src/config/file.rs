@@ -232,12 +232,37 @@ section! {
         replay: Optional<Replay>,
         /// Where its key comes from: an environment variable or a file.
         api_key: Optional<Key>,
+        /// The same for several keys, in place of `api_key`. They take turns; one that is refused or asks for too much
+        /// rests for a while.
+        api_keys: List<Key>,
         /// Headers added to every request, as texts or as `{ env = "…" }` or `{ file = "…" }`.
         headers: Optional<Named<At<HeaderText>>>,
         /// Its deadlines.
         timeouts: Optional<Timeouts>,
+        /// Most calls at a time. Others wait for their place. Default: no limit.
+        max_concurrent: Optional<Whole<1, 1_000_000>>,
+        /// Most calls that wait for a place; the next target is asked for those beyond, or they are refused with 503.
+        /// Default: 100.
+        max_queue: Optional<Whole<0, 1_000_000>>,
+        /// How long a call waits for a place. Default: "10s".
+        queue_timeout: Optional<Deadline>,
+        /// When a model of it is left alone because it fails; `false` for never.
+        circuit_breaker: Optional<Switch<CircuitBreaker>>,
         /// Options of its protocol.
         options: Optional<FreeTable>,
+    }
+}
+
+section! {
+    /// When a model is left alone because it fails: its calls go to other targets at once, or are refused with 503. Then
+    /// single calls try it, until one is answered.
+    CircuitBreaker, "`circuit_breaker`" {
+        /// After so many failures in 30 seconds, if they are at least half of what calls came to. Default: 5.
+        failures: Optional<Whole<1, 32>>,
+        /// For how long, at first; each further failure doubles it. Default: "100ms".
+        cool_down: Optional<Deadline>,
+        /// For how long at most. Default: "1s".
+        max_cool_down: Optional<Deadline>,
     }
 }
 
@@ -260,21 +285,44 @@ section! {
         first_byte: Optional<Deadline>,
         /// Between any two pieces of the answer. Default: "60s".
         idle: Optional<Deadline>,
+        /// To the first event of the answer and between any two: comments that only keep the connection alive are none.
+        /// Default: "5m", or the longest of the others.
+        progress: Optional<Deadline>,
+        /// For the whole answer. Default: no limit but the turn's.
+        total: Optional<Deadline>,
     }
 }
 
 section! {
     /// A model under the name that pages ask for.
     Model, "a model" {
-        /// What answers, as "provider/model", tried in this order. As the model of a name that ends in `*`,
-        /// "provider/*" passes on what stands at the place of the `*`.
-        targets: Required<Vec<At<String>>>,
+        /// What answers, as "provider/model", tried in this order, or as `{ target = "provider/model", weight = 3 }`, drawn
+        /// by weight. As the model of a name that ends in `*`, "provider/*" passes on what stands at the place of the `*`.
+        targets: Required<Vec<TargetText>>,
+        /// How many more tries there are beside one for each target, as long as nothing of the answer has been passed on.
+        /// Default: 2.
+        retries: Optional<Whole<0, 10>>,
+        /// Longest pause before one. A provider that asks for a longer one is not asked again. Default: "5s".
+        max_retry_wait: Optional<Deadline>,
+        /// After how much silence the next target is asked as well; the first that says something answers. Costs are those
+        /// of both. Default: never.
+        hedge: Optional<Deadline>,
         /// Other names that pages may ask for it by.
         aliases: List<String>,
         /// What holds where a page does not say otherwise.
         defaults: Optional<Defaults>,
         /// Members added to every request to the provider, as they are.
         extra: Optional<FreeTable>,
+    }
+}
+
+section! {
+    /// A target with its share of the calls.
+    WeightedTarget, "a target" {
+        /// What answers, as "provider/model".
+        target: Required<String>,
+        /// Its share of the calls; 0 for none but those that the others leave over. Default: 1.
+        weight: Optional<Whole<0, 1_000_000>>,
     }
 }
 
@@ -422,6 +470,9 @@ section! {
         cache: Optional<RouteCache>,
         /// Whether it may be called without a credential where there is `[auth]`. Default: false.
         anonymous: Optional<bool>,
+        /// Whether replies say in the header `x-chatwire-attempts` which targets were tried, and what came of it: good for
+        /// finding faults, and tells pages which providers there are. Default: false.
+        attempts_header: Optional<bool>,
         /// Pages of which other origins may call it. Default: none.
         cors: Optional<Cors>,
         /// Options of its protocol.
@@ -476,6 +527,14 @@ impl SecretSource {
 /// A key: never written into the file itself.
 pub struct Key(pub SecretSource);
 
+/// A target of a model: its name, or a table with its weight.
+pub struct TargetText {
+    /// The name, if it could be read.
+    pub name: Option<At<String>>,
+    /// Its weight.
+    pub weight: Optional<Whole<0, 1_000_000>>,
+}
+
 /// The value of a header: a text, or a secret from elsewhere.
 pub enum HeaderText {
     /// The text itself, which may be a secret all the same.
@@ -500,6 +559,30 @@ impl Read for Key {
             return None;
         }
         read_section(value, problems).map(Self)
+    }
+}
+
+impl Read for TargetText {
+    fn read(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
+        if value.get_ref().is_table() {
+            let table: WeightedTarget = read_section(value, problems)?;
+            return Some(Self { name: table.target.0, weight: table.weight });
+        }
+        let name = String::read(value, problems)?;
+        Some(Self { name: Some(At { value: name, span: value.span() }), weight: None })
+    }
+}
+
+impl JsonSchema for TargetText {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "TargetText".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<WeightedTarget>();
+        json_schema!({ "anyOf": [{ "type": "string" }, table] })
     }
 }
 

@@ -55,7 +55,17 @@ pub fn mask_text(text: &str) -> String {
 }
 
 /// The keys of a provider whose values are known to be harmless, or are looked at on their own.
-const HARMLESS: [&str; 5] = ["protocol", "base_url", "replay", "timeouts", "options"];
+const HARMLESS: [&str; 9] = [
+    "protocol",
+    "base_url",
+    "replay",
+    "timeouts",
+    "max_concurrent",
+    "max_queue",
+    "queue_timeout",
+    "circuit_breaker",
+    "options",
+];
 
 /// A misspelt `api_key` is a key all the same, so a provider's unknown keys count as secrets.
 fn collect_provider(provider: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
@@ -136,6 +146,9 @@ fn is_hash(text: &str) -> bool {
 
 /// Only the name of a variable or a file may be seen.
 fn collect_source(value: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
+    if let DeValue::Array(list) = value.get_ref() {
+        return list.iter().for_each(|item| collect_source(item, secrets));
+    }
     if !value.get_ref().is_table() {
         return collect_all(value, secrets);
     }
@@ -240,6 +253,10 @@ mod tests {
     fn what_may_be_a_secret_is_blanked_out_at_its_length() {
         for (text, shown) in [
             ("[providers.a]\napi_key = \"s3\u{e9}\"", "[providers.a]\napi_key = \"****\""),
+            (
+                "[providers.a]\napi_keys = [\"abc\", { env = \"A_KEY\" }]",
+                "[providers.a]\napi_keys = [\"***\", { env = \"A_KEY\" }]",
+            ),
             ("[providers.a]\napi_kye = \"abc\"", "[providers.a]\napi_kye = \"***\""),
             ("[providers.a]\nheaders = { x = \"abc\" }", "[providers.a]\nheaders = { x = \"***\" }"),
             ("[providers.a]\napi_key = { env = \"A_KEY\" }", "[providers.a]\napi_key = { env = \"A_KEY\" }"),

@@ -39,6 +39,13 @@ fn filled(model: &Model, name: &str, rest: &str) -> Model {
         provider: Arc::clone(&target.provider),
         model: if target.model == ANY { rest.to_owned() } else { target.model.clone() },
         extra: target.extra.clone(),
+        weight: target.weight,
     };
-    Model { name: name.to_owned(), targets: model.targets.iter().map(fill).collect(), defaults: model.defaults.clone() }
+    Model {
+        name: name.to_owned(),
+        targets: model.targets.iter().map(fill).collect(),
+        defaults: model.defaults.clone(),
+        retry: model.retry,
+        hedge: model.hedge,
+    }
 }

@@ -11,6 +11,7 @@ use chatwire_protocols::cost::Price;
 use chatwire_protocols::protocol::{Frontend, Protocol, Upstream};
 use ipnet::IpNet;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use super::pattern;
 use super::values::Words;
@@ -320,6 +321,8 @@ pub struct Route {
     pub limits: Limits,
     /// How answers of models are kept to be given again, if they are.
     pub cache: Option<CachePlan>,
+    /// Whether replies say in a header which targets were tried.
+    pub attempts_header: bool,
 }
 
 /// Which providers requests may bring themselves.
@@ -417,10 +420,34 @@ pub enum Origins {
 pub struct Model {
     /// The name.
     pub name: String,
-    /// The targets, in the order they are tried.
+    /// The targets, in the order they are tried unless they have weights.
     pub targets: Vec<ModelTarget>,
     /// Defaults for what a page does not say, as members of the neutral settings.
     pub defaults: ModelDefaults,
+    /// How targets that fail are asked again.
+    pub retry: RetryPlan,
+    /// After how much silence the next target is asked as well, if ever.
+    pub hedge: Option<Duration>,
+}
+
+/// How targets that fail are asked again.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryPlan {
+    /// How many more tries there are, beside one for each target.
+    pub more: u32,
+    /// Longest pause before one.
+    pub max_wait: Duration,
+}
+
+impl Default for RetryPlan {
+    fn default() -> Self {
+        Self { more: 2, max_wait: Duration::from_secs(5) }
+    }
+}
+
+impl RetryPlan {
+    /// No target is asked twice, but where a kept connection was dead.
+    pub const NONE: Self = Self { more: 0, max_wait: Duration::ZERO };
 }
 
 /// Defaults for what a page does not say.
@@ -442,6 +469,9 @@ pub struct ModelTarget {
     pub model: String,
     /// Members added to every request for it.
     pub extra: Map<String, Value>,
+    /// Its share of the calls. Without one at any target of the model, the order of the list holds; beside others, no
+    /// weight is 1.
+    pub weight: Option<u32>,
 }
 
 /// A provider.
@@ -454,14 +484,55 @@ pub struct Provider {
     pub upstream: Arc<dyn Upstream>,
     /// Where its answers come from.
     pub source: Source,
-    /// Its key.
-    pub key: Option<Secret>,
+    /// Its keys, which take turns; without one, requests carry none.
+    pub keys: Vec<Secret>,
+    /// True if a request brings it, or its key: what is learned of it holds for nobody else.
+    pub brought: bool,
     /// Headers added to every request; values may be secrets.
     pub headers: Vec<(String, Secret)>,
     /// Its deadlines.
     pub timeouts: Timeouts,
+    /// How many calls it gets at a time.
+    pub concurrency: ConcurrencyPlan,
+    /// When its models are left alone, if ever.
+    pub breaker: Option<BreakerPlan>,
     /// What its models cost.
     pub prices: Prices,
+}
+
+/// How many calls a provider gets at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConcurrencyPlan {
+    /// Most calls that run.
+    pub most: usize,
+    /// Most calls that wait for a place.
+    pub queue: usize,
+    /// How long one waits.
+    pub wait: Duration,
+}
+
+impl Default for ConcurrencyPlan {
+    /// As many calls as there are.
+    fn default() -> Self {
+        Self { most: Semaphore::MAX_PERMITS, queue: 100, wait: Duration::from_secs(10) }
+    }
+}
+
+/// When a target is left alone.
+#[derive(Clone, Copy, Debug)]
+pub struct BreakerPlan {
+    /// After so many failures, if they are at least half of what calls came to.
+    pub failures: u32,
+    /// For how long, at first.
+    pub cool_down: Duration,
+    /// For how long at most.
+    pub max_cool_down: Duration,
+}
+
+impl Default for BreakerPlan {
+    fn default() -> Self {
+        Self { failures: 5, cool_down: Duration::from_millis(100), max_cool_down: Duration::from_secs(1) }
+    }
 }
 
 /// What a provider's models cost, by their names or what these begin with.
@@ -510,6 +581,17 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between any two reads of the body.
     pub idle: Duration,
+    /// From the request to the first event, and between any two events: a provider may be alive and say nothing.
+    pub progress: Duration,
+    /// From the request to the end of the answer.
+    pub total: Option<Duration>,
+}
+
+impl Timeouts {
+    /// The same time for everything, and none for the whole.
+    pub const fn all(time: Duration) -> Self {
+        Self { connect: time, first_byte: time, idle: time, progress: time, total: None }
+    }
 }
 
 /// A tool the gateway runs.

@@ -95,7 +95,7 @@ impl TurnBody {
 
     fn encode(&mut self) {
         for event in self.events.drain(..) {
-            self.record.event(&event, || self.source.target());
+            self.record.event(&event, || (self.source.target(), self.source.tried()));
             self.encoder.event(&event, &mut self.out);
             if event.is_terminal() {
                 self.record.cached(self.source.cached());

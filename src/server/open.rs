@@ -23,6 +23,7 @@ use crate::limits::Admission;
 use crate::telemetry::Record;
 use crate::threads::new_id;
 use crate::turn::{Driver, Parts, parts};
+use crate::upstream::Tried;
 
 /// Whether an answer was known without asking a provider.
 const CACHE: HeaderName = HeaderName::from_static("x-chatwire-cache");
@@ -93,7 +94,7 @@ async fn stream(route: &Route, reply: Reply, mut source: Source, record: Record,
     {
         return refused_turn(route, record, &source, failure);
     }
-    let (head, cached) = ((reply.status, reply.headers), source.cached());
+    let (head, cached, tried) = ((reply.status, reply.headers), source.cached(), source.tried());
     let body = Box::new(TurnBody::new(source, reply.encoder, events, route.keep_alive, record));
     let body = match pace {
         Pace::OfConnection => Body::Turn(body),
@@ -104,7 +105,19 @@ async fn stream(route: &Route, reply: Reply, mut source: Source, record: Record,
     // Nothing between us and the page may wait for more before it passes a piece on.
     response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    show_attempts(route, &tried, &mut response);
     response
+}
+
+/// Says what was tried until now, where the route wants it.
+fn show_attempts(route: &Route, tried: &Tried, response: &mut Response<Body>) {
+    let shown = tried.to_string();
+    if route.attempts_header
+        && !shown.is_empty()
+        && let Ok(value) = HeaderValue::from_str(&shown)
+    {
+        response.headers_mut().insert(HeaderName::from_static("x-chatwire-attempts"), value);
+    }
 }
 
 fn keeps(route: &Route) -> Keeps {
@@ -132,7 +145,7 @@ async fn whole(route: &Route, mut reply: Reply, mut source: Source, mut record: 
             if let Event::Failed(failure) = &event {
                 return refused_turn(route, record, &source, failure);
             }
-            record.event(&event, || source.target());
+            record.event(&event, || (source.target(), source.tried()));
             reply.encoder.event(&event, &mut out);
         }
     }
@@ -143,15 +156,18 @@ async fn whole(route: &Route, mut reply: Reply, mut source: Source, mut record: 
     }
     let mut response = with_head((reply.status, reply.headers), Body::from(out.freeze()));
     tell_cached(&mut response, source.cached());
+    show_attempts(route, &source.tried(), &mut response);
     response
 }
 
 fn refused_turn(route: &Route, mut record: Record, source: &Source, failure: &Failure) -> Response<Body> {
-    record.target(source.target());
-    match source.mistake() {
+    record.target((source.target(), source.tried()));
+    let mut response = match source.mistake() {
         Some(error) => refused(record, Some(route), &Refusal::Caller(&error)),
         None => refused(record, Some(route), &Refusal::Failure(failure)),
-    }
+    };
+    show_attempts(route, &source.tried(), &mut response);
+    response
 }
 
 /// Tells whether the answer was known without asking a provider, as far as that is known when the head goes out.

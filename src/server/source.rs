@@ -6,6 +6,7 @@ use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::Event;
 
 use crate::turn::{Driver, Follower};
+use crate::upstream::Tried;
 
 /// Where the events of a reply come from.
 pub enum Source {
@@ -68,6 +69,15 @@ impl Source {
             Self::Own(driver) => driver.cached(),
             Self::Kept(follower) => follower.cached(),
             Self::Said(_) => None,
+        }
+    }
+
+    /// What was tried so far.
+    pub fn tried(&self) -> Tried {
+        match self {
+            Self::Own(driver) => driver.tried(),
+            Self::Kept(follower) => follower.tried(),
+            Self::Said(_) => Tried::default(),
         }
     }
 }

@@ -7,6 +7,8 @@ use chatwire_protocols::cost::Cost;
 use chatwire_protocols::error::{Failure, Refusal};
 use chatwire_protocols::event::{CancelledBy, Event};
 
+use crate::upstream::Tried;
+
 /// A request's line in the log. Written when it is dropped.
 pub struct Record {
     id: String,
@@ -15,6 +17,8 @@ pub struct Record {
     key: String,
     model: String,
     target: String,
+    /// What was tried, if that is more than the target.
+    attempts: Option<String>,
     status: u16,
     begin: Instant,
     first_token: Option<Instant>,
@@ -38,6 +42,7 @@ impl Record {
             key: String::new(),
             model: String::new(),
             target: String::new(),
+            attempts: None,
             status: 200,
             begin: Instant::now(),
             first_token: None,
@@ -67,9 +72,10 @@ impl Record {
         name.clone_into(&mut self.model);
     }
 
-    /// Which target answers.
-    pub fn target(&mut self, target: String) {
+    /// Which target answers, and what was tried before it.
+    pub fn target(&mut self, (target, tried): (String, Tried)) {
         self.target = target;
+        self.attempts = (!tried.is_plain()).then(|| tried.to_string());
     }
 
     /// Whether its answers were known without asking a provider, if they could be.
@@ -97,8 +103,8 @@ impl Record {
         self.end = "answered";
     }
 
-    /// Something goes to the page; `target` says which target answers.
-    pub fn event(&mut self, event: &Event, target: impl FnOnce() -> String) {
+    /// Something goes to the page; `target` says which target answers, and what was tried before it.
+    pub fn event(&mut self, event: &Event, target: impl FnOnce() -> (String, Tried)) {
         self.events += 1;
         match event {
             Event::BlockDelta { .. } if self.first_token.is_none() => self.first_token = Some(Instant::now()),
@@ -129,6 +135,7 @@ impl Record {
         tracing::warn!(
             id = self.id,
             target = self.target,
+            attempts = self.attempts,
             failure = failure.kind.label(),
             status = failure.status,
             text = ?failure.message,
@@ -151,6 +158,7 @@ impl Drop for Record {
             key = self.key,
             model = self.model,
             target = self.target,
+            attempts = self.attempts,
             status = self.status,
             first_token_ms = self.first_token.map(since),
             duration_ms = since(Instant::now()),

@@ -7,7 +7,7 @@ use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::Event;
 
 use crate::cache::{Playing, Recorder};
-use crate::upstream::Call;
+use crate::upstream::{Call, Tried};
 
 /// A model that is being asked.
 pub(super) enum Asking {
@@ -46,6 +46,14 @@ impl Asking {
         match self {
             Self::Call(call, _) => call.target(),
             Self::Cached(playing) => playing.target(),
+        }
+    }
+
+    /// What was tried, if anything had to be.
+    pub fn tried(&self) -> Option<&Tried> {
+        match self {
+            Self::Call(call, _) => Some(call.tried()),
+            Self::Cached(_) => None,
         }
     }
 

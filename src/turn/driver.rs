@@ -22,7 +22,7 @@ use crate::config::plan::Model;
 use crate::limits::{Admission, Meter, Permit};
 use crate::server::Stop;
 use crate::tools::{Heard, Running, Scope, Summaries, Toolbox};
-use crate::upstream::{Alarm, Call, Upstreams};
+use crate::upstream::{Alarm, Call, Tried, Upstreams};
 
 /// Most events that one poll gathers: what is ready goes out together, but never without a bound.
 const BATCH: usize = 512;
@@ -70,8 +70,10 @@ pub struct Driver {
     answers: Option<Answers>,
     /// Whether all answers so far were known, if any could be.
     cached: Option<bool>,
-    /// The target that answered last; the next step begins with it.
-    target: usize,
+    /// The target that was asked last; the next step begins with it.
+    target: Option<usize>,
+    /// What the calls before this one tried.
+    tried: Tried,
     tools: Running,
     counter: Counter,
     /// Given back before the turn's end is told: the page may ask again at once.
@@ -79,6 +81,8 @@ pub struct Driver {
     scope: Arc<Scope>,
     scratch: Vec<Event>,
     deadline: Alarm,
+    /// When the deadline is.
+    until: Instant,
     stop: Stop,
     stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
     started: bool,
@@ -90,6 +94,7 @@ impl Driver {
     pub fn new(parts: Parts) -> Self {
         let stop = parts.stop;
         let stopped = stop.clone();
+        let until = Instant::now() + parts.timeout;
         Self {
             seed: parts.turn.chars().rev().take(12).collect::<String>().chars().rev().collect(),
             machine: Machine::new(parts.turn, parts.chat, parts.toolbox, parts.max_steps)
@@ -104,10 +109,12 @@ impl Driver {
             call: None,
             answers: parts.answers,
             cached: None,
-            target: 0,
+            target: None,
+            tried: Tried::default(),
             scope: Arc::new(parts.scope),
             scratch: Vec::new(),
-            deadline: Alarm::new(Instant::now() + parts.timeout),
+            deadline: Alarm::new(until),
+            until,
             stopped: Box::pin(async move { stopped.turns_must_end().await }),
             stop,
             started: false,
@@ -153,7 +160,7 @@ impl Driver {
 
     /// The target that is being asked, or was asked last, as `provider/model`.
     pub fn target(&self) -> String {
-        let at = self.call.as_ref().map_or(self.target, Asking::target);
+        let at = self.call.as_ref().map(Asking::target).or(self.target).unwrap_or_default();
         self.model
             .targets
             .get(at)
@@ -164,6 +171,13 @@ impl Driver {
     /// Whether its answers so far were known without asking a provider; nothing if none could be.
     pub const fn cached(&self) -> Option<bool> {
         self.cached
+    }
+
+    /// What was tried so far.
+    pub fn tried(&self) -> Tried {
+        let mut tried = self.tried.clone();
+        self.call.iter().filter_map(Asking::tried).for_each(|of_call| tried.append(of_call));
+        tried
     }
 
     fn poll_inner(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) -> Poll<()> {
@@ -199,7 +213,7 @@ impl Driver {
         if let Some(call) = &mut self.call {
             std::task::ready!(call.poll(cx, self.machine.chat(), &mut self.scratch));
             let done = call.is_done();
-            self.target = call.target();
+            self.target = Some(call.target());
             self.mistake = call.take_mistake();
             self.take_upstream(done, out);
             return Poll::Ready(());
@@ -217,7 +231,7 @@ impl Driver {
         let mut fresh = std::mem::take(&mut self.scratch);
         let mut next = Action::Wait;
         for event in fresh.drain(..) {
-            self.counter.hear(self.target, &event);
+            self.counter.hear(self.target.unwrap_or_default(), &event);
             match self.machine.input(Input::Upstream(event), out) {
                 Action::Wait => {}
                 action => {
@@ -243,17 +257,18 @@ impl Driver {
                     first_block: self.machine.next_block(),
                     ..DecodeContext::default()
                 };
+                self.drop_call();
                 self.call = Some(self.ask(context));
             }
             Action::Run(runs) => {
-                self.call = None;
+                self.drop_call();
                 for mut run in runs {
                     run.input.scope = Arc::clone(&self.scope);
                     self.tools.start(run.tool, run.input);
                 }
             }
             Action::End => {
-                self.call = None;
+                self.drop_call();
                 self.tools.clear();
                 self.counter.cut();
                 self.permit = None;
@@ -278,7 +293,14 @@ impl Driver {
         };
         self.counter.begin(chat);
         let (upstreams, model) = (Arc::clone(&self.upstreams), Arc::clone(&self.model));
-        Asking::Call(Box::new(Call::new(upstreams, model, self.target, context)), recorder)
+        Asking::Call(Box::new(Call::new(upstreams, model, self.target, context, self.until)), recorder)
+    }
+
+    /// Lets go of the call, but not of what it tried.
+    fn drop_call(&mut self) {
+        if let Some(tried) = self.call.take().as_ref().and_then(Asking::tried) {
+            self.tried.append(tried);
+        }
     }
 
     fn check_time(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::turns::Leaving;
 use super::weight::weight;
+use crate::upstream::Tried;
 
 /// Most that is remembered for pages that come later, and most that a page may be behind.
 pub(super) const MOST: usize = 16 << 20;
@@ -41,6 +42,8 @@ pub(super) struct Feed {
 pub(super) struct Facts {
     /// The target that is being asked, or was asked last.
     pub target: String,
+    /// What was tried.
+    pub tried: Tried,
     /// What the caller did wrong, if that is why the turn failed.
     pub mistake: Option<CallerError>,
     /// Whether its answers so far were known without asking a provider.
@@ -202,10 +205,10 @@ impl Feed {
         self.log().facts.clone()
     }
 
-    /// Says which target answers, and whether its answers so far were known without it.
-    pub fn set_target(&self, target: String, cached: Option<bool>) {
+    /// Says which target answers, what was tried before it, and whether its answers so far were known without it.
+    pub fn set_target(&self, target: String, tried: Tried, cached: Option<bool>) {
         let facts = &mut self.log().facts;
-        (facts.target, facts.cached) = (target, cached);
+        (facts.target, facts.tried, facts.cached) = (target, tried, cached);
     }
 
     /// Asks the turn to end. The first who asks counts.

@@ -11,6 +11,7 @@ use chatwire_protocols::order::Order;
 use chatwire_protocols::protocol::ReplyContext;
 
 use super::feed::{Feed, Read};
+use crate::upstream::Tried;
 
 /// Follows a kept turn from its start. Dropping it is leaving.
 pub struct Follower {
@@ -102,6 +103,11 @@ impl Follower {
     /// Whether its answers so far were known without asking a provider; nothing if none could be, or none has begun.
     pub fn cached(&self) -> Option<bool> {
         self.feed.facts().cached
+    }
+
+    /// What was tried so far.
+    pub fn tried(&self) -> Tried {
+        self.feed.facts().tried
     }
 }
 

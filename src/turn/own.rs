@@ -10,7 +10,7 @@ use http::HeaderValue;
 use reqwest::Url;
 use serde_json::Map;
 
-use crate::config::plan::{Model, ModelTarget, OwnProviders, Prices, Provider, Source};
+use crate::config::plan::{ConcurrencyPlan, Model, ModelTarget, OwnProviders, Prices, Provider, Source};
 use crate::secret::Secret;
 
 /// What a brought provider is called in the log.
@@ -56,7 +56,13 @@ pub fn with_own(model: &Model, own: OwnProvider, allowed: Option<&OwnProviders>)
             with_key(target, key)
         }
     };
-    Ok(Arc::new(Model { name: model.name.clone(), targets: vec![target], defaults: model.defaults.clone() }))
+    Ok(Arc::new(Model {
+        name: model.name.clone(),
+        targets: vec![target],
+        defaults: model.defaults.clone(),
+        retry: model.retry,
+        hedge: None,
+    }))
 }
 
 /// True for a base URL of a listed origin. One with a query would make another address of every path behind it.
@@ -75,12 +81,15 @@ fn elsewhere(target: &ModelTarget, source: Source, key: Option<Secret>) -> Model
         protocol: old.protocol,
         upstream: Arc::clone(&old.upstream),
         source,
-        key,
+        keys: key.into_iter().collect(),
+        brought: true,
         headers: Vec::new(),
         timeouts: old.timeouts,
+        concurrency: ConcurrencyPlan::default(),
+        breaker: None,
         prices: Prices::default(),
     };
-    ModelTarget { provider: Arc::new(provider), model: target.model.clone(), extra: Map::new() }
+    ModelTarget { provider: Arc::new(provider), model: target.model.clone(), extra: Map::new(), weight: None }
 }
 
 /// The configured provider with a key of the request's, which no configured header takes the place of.
@@ -95,10 +104,14 @@ fn with_key(target: &ModelTarget, key: Option<Secret>) -> ModelTarget {
         protocol: old.protocol,
         upstream: Arc::clone(&old.upstream),
         source: old.source.clone(),
-        key,
+        keys: key.into_iter().collect(),
+        brought: true,
         headers: old.headers.iter().filter(|(name, _)| name != carries).cloned().collect(),
         timeouts: old.timeouts,
+        concurrency: ConcurrencyPlan::default(),
+        breaker: None,
         prices: old.prices.clone(),
     };
-    ModelTarget { provider: Arc::new(provider), model: target.model.clone(), extra: target.extra.clone() }
+    let extra = target.extra.clone();
+    ModelTarget { provider: Arc::new(provider), model: target.model.clone(), extra, weight: None }
 }

@@ -59,7 +59,7 @@ impl Running {
         loop {
             std::future::poll_fn(|cx| self.poll(&mut waits, &feed, cx, &mut events)).await;
             if events.iter().any(|event| matches!(event, Event::StepStart(_))) {
-                feed.set_target(self.driver.target(), self.driver.cached());
+                feed.set_target(self.driver.target(), self.driver.tried(), self.driver.cached());
             }
             if let Err(error) = self.keeper.keep(&mut events, &feed).await {
                 tracing::error!(%error, turn = %self.keeper.turn, "a turn cannot be stored");
@@ -76,7 +76,8 @@ impl Running {
             feed.append(events.drain(..));
         }
         let Self { driver, mut post, beside, stop, .. } = self;
-        let facts = Facts { target: driver.target(), mistake: driver.mistake().cloned(), cached: driver.cached() };
+        let (target, tried) = (driver.target(), driver.tried());
+        let facts = Facts { target, tried, mistake: driver.mistake().cloned(), cached: driver.cached() };
         // The provider's stream and the tools end here, where the turn was not the one who ended.
         drop(driver);
         post.release();

@@ -63,7 +63,7 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 /// Takes the provider's secrets out of a failure's texts: providers like to repeat the key they refuse.
 pub fn scrub(failure: &mut Failure, provider: &Provider) {
-    let secrets = provider.key.iter().chain(provider.headers.iter().map(|(_, value)| value));
+    let secrets = provider.keys.iter().chain(provider.headers.iter().map(|(_, value)| value));
     for secret in secrets.map(|secret| secret.expose()).filter(|secret| secret.len() >= SHORTEST_SECRET) {
         let clean = |text: &mut String| {
             if text.contains(secret) {

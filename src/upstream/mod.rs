@@ -2,11 +2,16 @@
 
 mod alarm;
 mod answer;
+mod attempt;
 mod call;
 mod failure;
+mod health;
+mod places;
+mod policy;
 mod replay;
 mod send;
 mod transcribe;
+mod tried;
 
 use std::io;
 use std::path::PathBuf;
@@ -18,26 +23,31 @@ pub use answer::{AnswerBody, Opening, Pieces, StandIn};
 pub use call::Call;
 pub use send::{KEPT, client};
 pub use transcribe::{MOST_AUDIO, Unheard};
+pub use tried::Tried;
 
 use crate::config::plan::{Plan, Source};
+use health::Health;
 use replay::Recordings;
 use send::Clients;
 
-/// What all calls share: pooled connections, and recordings for providers that are replayed.
+/// What all calls share: pooled connections, recordings for providers that are replayed, and what is known of how the
+/// targets are.
 pub struct Upstreams {
     /// Clients for each connect timeout that the plan has: usually one.
     clients: Vec<(Duration, Clients)>,
     recordings: Vec<(Option<PathBuf>, Arc<Recordings>)>,
+    health: Health,
 }
 
 impl Upstreams {
     /// Makes what the plan's providers need. What those of the plan before it have is used again, with the connections
-    /// that are open; recordings in folders are read anew.
+    /// that are open, and what is known of targets that both have; recordings in folders are read anew.
     ///
     /// # Errors
     /// TLS cannot be set up, or recordings cannot be read.
     pub fn new(plan: &Plan, before: Option<&Self>) -> io::Result<Self> {
-        let mut upstreams = Self { clients: Vec::new(), recordings: Vec::new() };
+        let health = before.map(|before| before.health.carried_over()).unwrap_or_default();
+        let mut upstreams = Self { clients: Vec::new(), recordings: Vec::new(), health };
         let models =
             plan.models.values().chain(plan.routes.iter().flat_map(|route| route.models.values().chain(&route.model)));
         let targets = models.flat_map(|model| &model.targets).map(|target| &target.provider);

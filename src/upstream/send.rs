@@ -40,38 +40,36 @@ impl Clients {
     pub fn new(connect: Duration) -> reqwest::Result<Self> {
         Ok(Self { pooled: client(connect, KEPT)?, fresh: client(connect, 0)? })
     }
-
-    /// Sends a request, and once more on a connection of its own where the first was lost before an answer began:
-    /// providers often close a connection that they have kept just when it is taken, and where one is dead, the
-    /// others often are too.
-    async fn execute(&self, request: Request) -> reqwest::Result<reqwest::Response> {
-        let again = request.try_clone();
-        match (self.pooled.execute(request).await, again) {
-            (Err(error), Some(again)) if failure::was_lost(&error) => self.fresh.execute(again).await,
-            (result, _) => result,
-        }
-    }
 }
 
 /// The way to a provider.
 pub enum Via {
-    /// To a configured one.
-    Clients(Clients),
+    /// To a configured one, on a connection that was kept if there is one.
+    Pooled(Clients),
+    /// The same on a new connection: where one that was kept is dead, the others often are too.
+    Fresh(Clients),
+    /// The first, and the second where a connection is lost before an answer begins.
+    Either(Clients),
     /// To one that a request brings.
     Fence(Fence),
 }
 
 impl Via {
     async fn execute(&self, request: Request) -> Result<reqwest::Response, Box<Failure>> {
-        match self {
-            Self::Clients(clients) => clients.execute(request).await.map_err(|error| failure::of_request(&error)),
+        let sent = match self {
+            Self::Pooled(clients) => clients.pooled.execute(request).await,
+            Self::Fresh(clients) => clients.fresh.execute(request).await,
+            Self::Either(clients) => match (request.try_clone(), clients.pooled.execute(request).await) {
+                (Some(again), Err(error)) if failure::was_lost(&error) => clients.fresh.execute(again).await,
+                (_, sent) => sent,
+            },
             Self::Fence(fence) => {
                 let closed = |error: FenceError| Failure::boxed(FailureKind::Connect, error.to_string());
                 let url = fence.check(request.url().as_str()).map_err(closed)?;
-                let client = fence.client(&url).map_err(closed)?;
-                client.execute(request).await.map_err(|error| failure::of_request(&error))
+                fence.client(&url).map_err(closed)?.execute(request).await
             }
-        }
+        };
+        sent.map_err(|error| failure::of_request(&error))
     }
 }
 
@@ -94,12 +92,18 @@ pub fn client(connect: Duration, kept: usize) -> reqwest::Result<Client> {
         .build()
 }
 
-/// Sends a request and reads the answer's head, and the whole of an answer that says no.
+/// Sends a request, with the key at this place of the provider's list, and reads the answer's head, and the whole of an
+/// answer that says no.
 ///
 /// # Errors
 /// No answer, a redirect, an encoded body, or an error status: as the provider's protocol reads it.
-pub async fn send(via: Via, provider: Arc<Provider>, request: UpstreamRequest) -> Result<AnswerBody, Box<Failure>> {
-    let request = http_request(&provider, request)?;
+pub async fn send(
+    via: Via,
+    provider: Arc<Provider>,
+    key: Option<usize>,
+    request: UpstreamRequest,
+) -> Result<AnswerBody, Box<Failure>> {
+    let request = http_request(&provider, key, request)?;
     let response = via.execute(request).await?;
     let (head, body) = http::Response::<reqwest::Body>::from(response).into_parts();
     if head.status.is_redirection() {
@@ -123,7 +127,7 @@ pub async fn send(via: Via, provider: Arc<Provider>, request: UpstreamRequest) -
     Ok(AnswerBody::Http(Box::new(body)))
 }
 
-fn http_request(provider: &Provider, request: UpstreamRequest) -> Result<Request, Box<Failure>> {
+fn http_request(provider: &Provider, key: Option<usize>, request: UpstreamRequest) -> Result<Request, Box<Failure>> {
     let wrong = |what: &str| Failure::boxed(FailureKind::Internal, format!("provider `{}`: {what}", provider.name));
     let url = Url::parse(&request.url).map_err(|_| wrong("its address is no URL"))?;
     let mut headers = HeaderMap::new();
@@ -140,7 +144,7 @@ fn http_request(provider: &Provider, request: UpstreamRequest) -> Result<Request
         headers.insert(name, value);
         Ok::<(), Box<Failure>>(())
     };
-    if let Some(key) = &provider.key {
+    if let Some(key) = key.and_then(|key| provider.keys.get(key)) {
         match provider.upstream.auth() {
             Auth::Bearer => secret("authorization", &format!("Bearer {}", key.expose()))?,
             Auth::Header(name) => secret(name, key.expose())?,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chatwire_protocols::error::{CallerError, Failure, FailureKind};
 use chatwire_protocols::protocol::UpstreamRequest;
 use serde::Deserialize;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::send::{self, Via};
@@ -74,8 +75,9 @@ impl Upstreams {
         let url = provider.upstream.transcription(base_url).ok_or_else(|| missing("has no transcription"))?;
         let clients = self.clients(provider.timeouts.connect).ok_or_else(|| missing("has no client"))?.clone();
         let request = request(url, &to.model, audio, media_type, ending);
+        let key = self.health.of_provider(provider).keys().pick(Instant::now());
         let asking = async {
-            let mut body = send::send(Via::Clients(clients), Arc::clone(provider), request).await?;
+            let mut body = send::send(Via::Either(clients), Arc::clone(provider), key, request).await?;
             let mut read = Vec::new();
             while let Some(bytes) = std::future::poll_fn(|cx| body.poll_read(cx)).await {
                 let bytes = bytes.map_err(|error| Failure::boxed(FailureKind::Cut, error))?;

@@ -81,6 +81,7 @@ async fn one_line_says_what_became_of_a_request() {
     for (name, value) in expected {
         assert_eq!(line[name], value, "{name}: {line}");
     }
+    assert!(line["attempts"].is_null(), "{line}");
     assert!(line["first_token_ms"].is_u64() && line["duration_ms"].is_u64(), "{line}");
     for word in ["private", "page-key", KEY] {
         assert!(!text.contains(word), "{word} in {text}");
@@ -94,7 +95,8 @@ async fn a_failure_is_logged_with_the_providers_words_but_without_the_key() {
     let failed = lines.iter().find(|line| line["level"] == "WARN").unwrap();
     assert!(failed["text"].as_str().unwrap().contains("wrong key …"), "{failed}");
     assert_eq!(failed["failure"], "auth");
-    assert!(lines.iter().any(|line| line["message"] == "request" && line["end"] == "auth"), "{text}");
+    let request = lines.iter().find(|line| line["message"] == "request").unwrap();
+    assert_eq!((&request["end"], &request["attempts"]), (&json!("auth"), &json!("p0/model-0=auth")), "{text}");
     assert!(!text.contains(KEY), "{text}");
 }
 

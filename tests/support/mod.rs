@@ -6,6 +6,7 @@ pub mod fake;
 pub mod kept;
 pub mod page;
 pub mod protocols;
+pub mod scripted;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,8 +17,9 @@ use std::time::Duration;
 use chatwire::access::Auth;
 use chatwire::cache::CachePlan;
 use chatwire::config::plan::{
-    Attachments, Cors, FactsMount, InspectMount, Memory, Model, ModelDefaults, ModelTarget, Origins, OwnProviders,
-    Plan, Prices, Provider, Route, Server, Source, Timeouts, ToolKind, ToolPlan, Transcription,
+    Attachments, BreakerPlan, ConcurrencyPlan, Cors, FactsMount, InspectMount, Memory, Model, ModelDefaults,
+    ModelTarget, Origins, OwnProviders, Plan, Prices, Provider, RetryPlan, Route, Server, Source, Timeouts, ToolKind,
+    ToolPlan, Transcription,
 };
 use chatwire::layers::Layer;
 use chatwire::limits::{LimitRules, Limits};
@@ -41,6 +43,12 @@ pub struct Setup {
     pub server: Server,
     pub sources: Vec<Source>,
     pub timeouts: Timeouts,
+    pub keys: Vec<Secret>,
+    pub weights: Vec<u32>,
+    pub retry: RetryPlan,
+    pub hedge: Option<Duration>,
+    pub breaker: Option<BreakerPlan>,
+    pub concurrency: ConcurrencyPlan,
     pub tools: Vec<ToolPlan>,
     /// MCP servers, all of whose tools are offered.
     pub mcp: Vec<ServerPlan>,
@@ -101,7 +109,13 @@ impl Setup {
                 ..Server::default()
             },
             sources: providers.iter().map(|addr| Source::Http(format!("http://{addr}/v1/"))).collect(),
-            timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
+            timeouts: Timeouts::all(LONG),
+            keys: vec![Secret::new(KEY)],
+            weights: Vec::new(),
+            retry: RetryPlan::NONE,
+            hedge: None,
+            breaker: None,
+            concurrency: ConcurrencyPlan::default(),
             tools: Vec::new(),
             mcp: Vec::new(),
             layers: Vec::new(),
@@ -154,18 +168,24 @@ impl Setup {
                 protocol: &protocols::LINES,
                 upstream: Arc::new(protocols::Lines),
                 source,
-                key: Some(Secret::new(KEY)),
+                keys: self.keys.clone(),
+                brought: false,
                 headers: vec![("x-extra".to_owned(), Secret::new("extra"))],
                 timeouts: self.timeouts,
+                concurrency: self.concurrency,
+                breaker: self.breaker,
                 prices: self.prices.clone(),
             }),
             model: format!("model-{at}"),
             extra: Map::new(),
+            weight: self.weights.get(at).copied(),
         };
         let model = Arc::new(Model {
             name: "m".to_owned(),
             targets: self.sources.into_iter().enumerate().map(target).collect(),
             defaults: ModelDefaults { max_tokens: Some(77), ..ModelDefaults::default() },
+            retry: self.retry,
+            hedge: self.hedge,
         });
         let first = model.targets.first().filter(|_| self.transcription);
         let transcription =
@@ -174,8 +194,15 @@ impl Setup {
             provider: Arc::clone(&target.provider),
             model: "*".to_owned(),
             extra: Map::new(),
+            weight: target.weight,
         });
-        let any = Model { name: "any/*".to_owned(), targets: any.collect(), defaults: ModelDefaults::default() };
+        let any = Model {
+            name: "any/*".to_owned(),
+            targets: any.collect(),
+            defaults: ModelDefaults::default(),
+            retry: self.retry,
+            hedge: self.hedge,
+        };
         let models = BTreeMap::from([("m".to_owned(), Arc::clone(&model)), ("any/*".to_owned(), Arc::new(any))]);
         let named = self.speaks.map(|name| chatwire_protocols::find(name).unwrap()).or(self.protocol);
         let protocol = match (named, &self.memory, self.page_calls) {
@@ -206,6 +233,7 @@ impl Setup {
             own_providers: self.own_providers,
             limits: self.limits,
             cache: self.cache,
+            attempts_header: true,
         };
         let facts = FactsMount { path: "/facts".to_owned(), anonymous: false, cors: self.cors.clone() };
         let routes = vec![Arc::new(route)];
@@ -243,13 +271,22 @@ pub fn priced_at(addr: SocketAddr, name: &str, prices: Prices) -> Arc<Model> {
         protocol: &protocols::LINES,
         upstream: Arc::new(protocols::Lines),
         source: Source::Http(format!("http://{addr}/v1/")),
-        key: Some(Secret::new(KEY)),
+        keys: vec![Secret::new(KEY)],
+        brought: false,
         headers: Vec::new(),
-        timeouts: Timeouts { connect: LONG, first_byte: LONG, idle: LONG },
+        timeouts: Timeouts::all(LONG),
+        concurrency: ConcurrencyPlan::default(),
+        breaker: None,
         prices,
     };
-    let target = ModelTarget { provider: Arc::new(provider), model: name.to_owned(), extra: Map::new() };
-    Arc::new(Model { name: name.to_owned(), targets: vec![target], defaults: ModelDefaults::default() })
+    let target = ModelTarget { provider: Arc::new(provider), model: name.to_owned(), extra: Map::new(), weight: None };
+    Arc::new(Model {
+        name: name.to_owned(),
+        targets: vec![target],
+        defaults: ModelDefaults::default(),
+        retry: RetryPlan::NONE,
+        hedge: None,
+    })
 }
 
 /// Summaries of results of more than 40 bytes, by the model at this address.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::names::Names;
 use super::provider::Users;
 use super::{Resolver, entries, items, value};
-use crate::config::file::{self, Defaults, List, Optional};
+use crate::config::file::{self, Defaults, List, Optional, TargetText};
 use crate::config::pattern::{self, ANY};
-use crate::config::plan::{Model, ModelDefaults, ModelTarget, Provider};
+use crate::config::plan::{Model, ModelDefaults, ModelTarget, Provider, RetryPlan};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::Problem;
 
@@ -20,14 +20,17 @@ pub fn users<'a>(models: &'a Optional<Named<file::Model>>, routes: &'a List<file
         }
     }
     for entry in entries(models) {
-        for target in entry.value.iter().filter_map(|model| model.targets.0.as_ref()).flat_map(|targets| &targets.value)
-        {
+        for target in entry.value.iter().flat_map(targets).filter_map(|target| target.name.as_ref()) {
             if let Some((provider, _)) = target.value.split_once('/') {
                 users.entry(provider).or_insert_with(|| (format!("model `{}`", entry.name.value), target.span.clone()));
             }
         }
     }
     users
+}
+
+fn targets(model: &file::Model) -> &[TargetText] {
+    model.targets.0.as_ref().map_or(&[], |targets| &targets.value)
 }
 
 impl Resolver<'_> {
@@ -57,14 +60,30 @@ impl Resolver<'_> {
         if given.value.is_empty() && file.is_sound() {
             self.problem(Problem::new(given.span.clone(), format!("model `{}` needs a target", entry.name.value)));
         }
-        self.check_rest(entry, file, &given.value);
+        self.check_rest(entry, file);
+        if let (Some(hedge), [_]) = (&file.hedge, &given.value[..]) {
+            let title = format!("model `{}` has no second target to ask", entry.name.value);
+            self.problem(Problem::new(hedge.span.clone(), title).help("add a target, or leave out `hedge`"));
+        }
         let extra = value(&file.extra).map(|extra| extra.to_map()).unwrap_or_default();
         let targets = given.value.iter().filter_map(|target| {
-            let (provider, model) = self.target(target, providers)?;
-            Some(ModelTarget { provider, model, extra: extra.clone() })
+            let (provider, model) = self.target(target.name.as_ref()?, providers)?;
+            // Within the bounds of the file.
+            let weight = value(&target.weight).map(|weight| u32::try_from(weight.0).unwrap_or(u32::MAX));
+            Some(ModelTarget { provider, model, extra: extra.clone(), weight })
         });
-        let targets = targets.collect();
-        Some(Arc::new(Model { name: entry.name.value.clone(), targets, defaults: defaults(&file.defaults) }))
+        let targets: Vec<_> = targets.collect();
+        let usual = RetryPlan::default();
+        Some(Arc::new(Model {
+            name: entry.name.value.clone(),
+            targets,
+            defaults: defaults(&file.defaults),
+            retry: RetryPlan {
+                more: value(&file.retries).map_or(usual.more, |more| u32::try_from(more.0).unwrap_or(u32::MAX)),
+                max_wait: value(&file.max_retry_wait).map_or(usual.max_wait, |wait| wait.0),
+            },
+            hedge: value(&file.hedge).map(|hedge| hedge.0),
+        }))
     }
 
     fn check_pattern(&mut self, name: &At<String>) {
@@ -75,9 +94,10 @@ impl Resolver<'_> {
     }
 
     /// Where a target takes the rest of a name, every name of the model must have a rest.
-    fn check_rest(&mut self, entry: &Entry<file::Model>, file: &file::Model, targets: &[At<String>]) {
+    fn check_rest(&mut self, entry: &Entry<file::Model>, file: &file::Model) {
         let open = |target: &&At<String>| target.value.split_once('/').is_some_and(|(_, model)| model.trim() == ANY);
-        let Some(target) = targets.iter().find(open) else { return };
+        let mut names = targets(file).iter().filter_map(|target| target.name.as_ref());
+        let Some(target) = names.find(open) else { return };
         let whole = |name: &&At<String>| pattern::prefix(&name.value).is_none();
         let names = std::iter::once(&entry.name).chain(items(&file.aliases));
         for name in names.filter(whole) {

@@ -11,14 +11,14 @@ use serde_json::Map;
 
 use super::names::Names;
 use super::secret::Need;
-use super::{Resolver, entries, value};
+use super::{Resolver, entries, items, value};
 use crate::config::file::{self, HeaderText, Optional};
 use crate::config::mask::credentials;
-use crate::config::plan::{Prices, Provider, Source, Timeouts};
+use crate::config::plan::{BreakerPlan, ConcurrencyPlan, Prices, Provider, Source, Timeouts};
 use crate::config::read::{At, Entry, Named};
 use crate::config::report::{Problem, Span};
 use crate::config::suggest::closest;
-use crate::config::values::FreeTable;
+use crate::config::values::{Deadline, FreeTable, Switch};
 use crate::secret::Secret;
 
 /// Who uses a provider: a model's name and the place where it says so.
@@ -81,7 +81,7 @@ impl Resolver<'_> {
         };
         let protocol = file.protocol.0.as_ref().and_then(|protocol| self.protocol(protocol, Side::Provider));
         let source = self.source(file, protocol);
-        let key = file.api_key.as_ref().and_then(|key| self.secret(&key.value.0, &need(&key.span)));
+        let keys = self.keys(file, &need);
         let headers = entries(&file.headers).iter();
         let headers = headers.filter_map(|header| self.header(&header.name, header.value.as_ref()?, &need)).collect();
         let (protocol, upstream) = protocol.and_then(|protocol| Some((protocol, protocol.upstream.as_ref()?)))?;
@@ -91,11 +91,45 @@ impl Resolver<'_> {
             protocol,
             upstream: (upstream.make)(&options?),
             source: source?,
-            key,
+            keys,
+            brought: false,
             headers,
             timeouts: timeouts(&file.timeouts),
+            concurrency: concurrency(file),
+            breaker: self.breaker(&file.circuit_breaker),
             prices: Prices::default(),
         })
+    }
+
+    fn keys<'a>(&mut self, file: &file::Provider, need: &dyn Fn(&Span) -> Need<'a>) -> Vec<Secret> {
+        match (&file.api_key, &file.api_keys) {
+            (Some(key), Some(keys)) => {
+                let problem = Problem::new(keys.span.clone(), "a provider has either `api_key` or `api_keys`");
+                self.problem(problem.also(key.span.clone(), "this is another key"));
+            }
+            (None, Some(keys)) if keys.value.is_empty() => {
+                self.problem(Problem::new(keys.span.clone(), "`api_keys` is empty").help("leave it out, or add a key"));
+            }
+            _ => {}
+        }
+        let given = file.api_key.iter().chain(items(&file.api_keys));
+        given.filter_map(|key| self.secret(&key.value.0, &need(&key.span))).collect()
+    }
+
+    fn breaker(&mut self, file: &Optional<Switch<file::CircuitBreaker>>) -> Option<BreakerPlan> {
+        let usual = BreakerPlan::default();
+        let file = match value(file) {
+            None => return Some(usual),
+            Some(Switch::Off) => return None,
+            Some(Switch::On(file)) => file,
+        };
+        let cool_down = value(&file.cool_down).map_or(usual.cool_down, |time| time.0);
+        let max_cool_down = value(&file.max_cool_down).map_or(usual.max_cool_down.max(cool_down), |time| time.0);
+        if let Some(most) = file.max_cool_down.as_ref().filter(|most| most.value.0 < cool_down) {
+            self.problem(Problem::new(most.span.clone(), "`max_cool_down` is shorter than `cool_down`"));
+        }
+        let failures = value(&file.failures).and_then(|number| u32::try_from(number.0).ok());
+        Some(BreakerPlan { failures: failures.unwrap_or(usual.failures), cool_down, max_cool_down })
     }
 
     /// Looks a protocol up, and sees to it that it has the side that is needed.
@@ -235,12 +269,27 @@ fn has_host(uri: &Uri) -> bool {
     port && uri.host().is_some_and(|host| !host.is_empty())
 }
 
+fn concurrency(file: &file::Provider) -> ConcurrencyPlan {
+    let usual = ConcurrencyPlan::default();
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    ConcurrencyPlan {
+        most: value(&file.max_concurrent).map_or(usual.most, |number| count(number.0)),
+        queue: value(&file.max_queue).map_or(usual.queue, |number| count(number.0)),
+        wait: value(&file.queue_timeout).map_or(usual.wait, |time| time.0),
+    }
+}
+
 fn timeouts(file: &Optional<file::Timeouts>) -> Timeouts {
     let file = value(file);
-    let or = |given: Option<Duration>, seconds| given.unwrap_or(Duration::from_secs(seconds));
+    let or = |given: Option<&Deadline>, usual| given.map_or(usual, |given| given.0);
+    let minute = Duration::from_secs(60);
+    let first_byte = or(file.and_then(|file| value(&file.first_byte)), minute);
+    let idle = or(file.and_then(|file| value(&file.idle)), minute);
     Timeouts {
-        connect: or(file.and_then(|file| value(&file.connect)).map(|time| time.0), 10),
-        first_byte: or(file.and_then(|file| value(&file.first_byte)).map(|time| time.0), 60),
-        idle: or(file.and_then(|file| value(&file.idle)).map(|time| time.0), 60),
+        connect: or(file.and_then(|file| value(&file.connect)), Duration::from_secs(10)),
+        first_byte,
+        idle,
+        progress: or(file.and_then(|file| value(&file.progress)), first_byte.max(idle).max(5 * minute)),
+        total: file.and_then(|file| value(&file.total)).map(|total| total.0),
     }
 }

@@ -105,6 +105,7 @@ impl Resolver<'_> {
             own_providers: None,
             limits: limits::limits(&file.limits).unwrap_or_default(),
             cache: limits::cache(&file.cache),
+            attempts_header: value(&file.attempts_header).copied().unwrap_or(false),
         })
     }
 

@@ -269,7 +269,7 @@ impl Shown {
         };
         for event in events.drain(..) {
             if let Some(record) = record {
-                record.event(&event, || source.target());
+                record.event(&event, || (source.target(), source.tried()));
                 if event.is_terminal() {
                     record.cached(source.cached());
                 }
