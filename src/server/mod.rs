@@ -21,5 +21,9 @@ mod socket;
 mod source;
 mod stop;
 
+// What the simulator shows turns with, without a connection.
+pub use body::{Body, Broken};
 pub use listen::{Listening, bind, run};
+pub use open::{Pace, send};
+pub use source::Source;
 pub use stop::{Stop, Stopper};

@@ -6,14 +6,19 @@
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::store::{Pending, StoreError};
 
 /// Most calls that wait, for each queue. Whoever comes then is told that the store is busy.
 const QUEUE: usize = 1024;
+
+/// How long an answer may take, however long the queue and the disk are.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Most writes in one transaction.
 const BATCH: usize = 256;
@@ -80,7 +85,9 @@ impl Queue {
         });
         Box::pin(async move {
             sent?;
-            answer.await.unwrap_or(Err(StoreError::Closed))
+            // A disk that hangs must not hang whoever asks.
+            let answer = timeout(PATIENCE, answer).await.map_err(|_| StoreError::Busy)?;
+            answer.unwrap_or(Err(StoreError::Closed))
         })
     }
 }
