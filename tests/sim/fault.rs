@@ -113,8 +113,9 @@ impl Fault {
                 (expect, corrupt) = (Expect::Either, true);
             }
             Self::Missing(at) => {
-                let gone = frames.remove(place(at, frames.len() - 1));
-                (expect, corrupt) = (if gone.finish { Expect::Fail } else { Expect::Either }, true);
+                frames.remove(place(at, frames.len() - 1));
+                let finishes = frames.iter().any(|frame| frame.finish);
+                (expect, corrupt) = (if finishes { Expect::Either } else { Expect::Fail }, true);
             }
             Self::Swapped(at) => {
                 if frames.len() > 1 {

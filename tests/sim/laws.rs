@@ -51,7 +51,9 @@ pub fn page(draw: &Draw, store: &Memory, page: &Told, wrong: &mut Vec<String>) {
     if told.ends.len() > 1 || (page.over && told.ends.len() != 1) {
         wrong.push(format!("law 1: it ends with {:?}", told.ends));
     }
-    if !page.corrupt() && !page.could_be_said().starts_with(&told.text) {
+    let items = draw.dialect == "chatkit";
+    let seen = |text: &str| if items { visible(text) } else { text.to_owned() };
+    if !page.corrupt() && !seen(&page.could_be_said()).starts_with(&seen(&told.text)) {
         wrong.push(format!("law 2: {:?} was said, {:?} was told", page.could_be_said(), told.text));
     }
     let last = page.asked.last();
@@ -63,7 +65,7 @@ pub fn page(draw: &Draw, store: &Memory, page: &Told, wrong: &mut Vec<String>) {
         if !whole && !quiet {
             wrong.push("law 3: it looks finished".to_owned());
         }
-        if whole && !quiet && !page.corrupt() && told.text != page.said() {
+        if whole && !quiet && !page.corrupt() && seen(&told.text) != seen(&page.said()) {
             wrong.push(format!("law 3: a part looks whole: {:?} of {:?}", told.text, page.said()));
         }
     }
@@ -129,9 +131,8 @@ pub fn providers(draw: &Draw, store: &Memory, asked: &[Asked], left: Instant, wr
 }
 
 /// A blank text is no item, so blanks do not count.
-fn alike(one: &str, other: &str) -> bool {
-    let visible = |text: &str| text.chars().filter(|char| !char.is_whitespace()).collect::<String>();
-    visible(one) == visible(other)
+fn visible(text: &str) -> String {
+    text.chars().filter(|char| !char.is_whitespace()).collect()
 }
 
 /// What is kept of a turn is what its page was told.
@@ -165,7 +166,7 @@ pub fn stored(draw: &Draw, store: &Memory, first: &Told, second: Option<&Told>, 
     // In an interrupted conversation what a page was told stands in the order in which it was said.
     if let Some(all) = all
         && sure
-        && !alike(&kept, &all)
+        && visible(&kept) != visible(&all)
         && !matches!(draw.disturb, Disturb::Leave(_))
     {
         wrong.push(format!("{all:?} was told and {kept:?} is stored"));

@@ -13,6 +13,7 @@ use chatwire::turn::{Busy, Driver, Leaving, Means, Turns, answering, parts};
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::event::CancelledBy;
 use chatwire_protocols::protocol::{ReplyContext, RequestHead};
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::fault::Fault;
@@ -168,6 +169,10 @@ async fn run(house: &mut House, draw: &Draw) -> Vec<String> {
         world.wind_up(&store, &mut wrong).await;
     }
     let asked = providers.asked();
+    if std::env::var_os("CHATWIRE_SIM_SHOW").is_some() {
+        println!("{asked:#?}\n{}", String::from_utf8_lossy(&first.borrow().bytes));
+        println!("{}\n{:#?}", String::from_utf8_lossy(&second.borrow().bytes), store.all());
+    }
     let judged = |seen: &RefCell<Seen>, begun: Instant, second: bool| Told {
         told: seen.borrow().told(draw.dialect),
         over: seen.borrow().over.is_some(),
@@ -221,7 +226,10 @@ impl World<'_> {
             return page::read(self.route, reply, source, self.pace, reading, seen).await;
         }
         let ask = self.route.frontend.ask(&head, body.as_bytes()).expect("the request is right");
-        match self.threads.ask(self.asker(), ask).await {
+        // A panic breaks the page's connection, and nothing else.
+        let asking = std::panic::AssertUnwindSafe(self.threads.ask(self.asker(), ask)).catch_unwind();
+        let Ok(answer) = asking.await else { return };
+        match answer {
             Ok(Reply::Turn(follower, wire)) => self.follow(follower, wire, reading, seen).await,
             Ok(_) => panic!("a question is answered by a turn"),
             Err(error) => {

@@ -93,7 +93,9 @@ fn chat(step: &Step) -> Vec<Frame> {
             Said::Call { id, tool, arguments } => {
                 let call = |value: Value| token(chunk(json!({ "tool_calls": [value] }), Value::Null), "");
                 let function = json!({ "name": tool, "arguments": "" });
-                frames.push(call(json!({ "index": calls, "id": id, "type": "function", "function": function })));
+                let begun = json!({ "index": calls, "id": id, "type": "function", "function": function });
+                // A call that has only begun is nothing that a page is told.
+                frames.push(Frame { token: false, ..call(begun) });
                 for piece in arguments {
                     frames.push(call(json!({ "index": calls, "function": { "arguments": piece } })));
                 }
@@ -109,7 +111,8 @@ fn chat(step: &Step) -> Vec<Frame> {
     frames.push(Frame { finish: true, ..frame(chunk(json!({}), json!(reason))) });
     let usage = json!({ "prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5 });
     frames.push(frame(data(&json!({ "id": "c", "object": "chat.completion.chunk", "choices": [], "usage": usage }))));
-    frames.push(frame(b"data: [DONE]\n\n".to_vec()));
+    // Its own end, also where no reason stands in front.
+    frames.push(Frame { finish: true, ..frame(b"data: [DONE]\n\n".to_vec()) });
     frames
 }
 
@@ -184,7 +187,7 @@ fn responses(step: &Step) -> Vec<Frame> {
                 };
                 let place = |key: &str, value: &str| json!({ "item_id": format!("fc_{at}"), "output_index": at, key: value });
                 let added = json!({ "output_index": at, "item": item("in_progress", "") });
-                frames.push(token(event("response.output_item.added", added), ""));
+                frames.push(frame(event("response.output_item.added", added)));
                 for piece in arguments {
                     frames.push(token(event("response.function_call_arguments.delta", place("delta", piece)), ""));
                 }
@@ -236,10 +239,7 @@ fn anthropic(step: &Step) -> Vec<Frame> {
                 frames.push(delta(json!({ "type": "signature_delta", "signature": "c2ln" }), ""));
             }
             Said::Call { id, tool, arguments } => {
-                frames.push(Frame {
-                    token: true,
-                    ..start(json!({ "type": "tool_use", "id": id, "name": tool, "input": {} }))
-                });
+                frames.push(start(json!({ "type": "tool_use", "id": id, "name": tool, "input": {} })));
                 for piece in arguments {
                     frames.push(delta(json!({ "type": "input_json_delta", "partial_json": piece }), ""));
                 }
@@ -255,7 +255,7 @@ fn anthropic(step: &Step) -> Vec<Frame> {
     let ends = json!({ "stop_reason": reason, "stop_sequence": null });
     let last = json!({ "type": "message_delta", "delta": ends, "usage": { "output_tokens": 9 } });
     frames.push(Frame { finish: true, ..frame(event(last)) });
-    frames.push(frame(event(json!({ "type": "message_stop" }))));
+    frames.push(Frame { finish: true, ..frame(event(json!({ "type": "message_stop" }))) });
     frames
 }
 
