@@ -110,7 +110,10 @@ impl Blocks {
         if let Some(at) = self.open.iter().position(|open| open.block == block) {
             let mut open = self.open.remove(at);
             let mut rest = Text::default();
-            open.carry.flush(&mut rest);
+            // The other half of a cut text may have been on its way: what was not said is not told.
+            if whole {
+                open.carry.flush(&mut rest);
+            }
             if !rest.is_empty() {
                 out.push(Event::BlockDelta { block, text: rest });
             }

@@ -95,8 +95,20 @@ impl Fault {
             20 if random.one_in(3) => Self::Endless,
             20 => Self::Heartbeats(at),
             21 => Self::TwoEnds,
-            22 => if random.one_in(2) { Self::Behind } else { Self::NeverCloses },
-            _ => if random.one_in(4) { Self::Panics(at) } else { Self::Cut(0, How::Clean) },
+            22 => {
+                if random.one_in(2) {
+                    Self::Behind
+                } else {
+                    Self::NeverCloses
+                }
+            }
+            _ => {
+                if random.one_in(4) {
+                    Self::Panics(at)
+                } else {
+                    Self::Cut(0, How::Clean)
+                }
+            }
         }
     }
 
@@ -125,7 +137,13 @@ impl Fault {
                 (expect, corrupt) = (Expect::Either, true);
             }
             Self::Garbage(at) => {
-                let bytes = random.pick(&[&b"\xff\xfe\x00\n\n"[..], b"data: {\"nonsense\": tru\n\n", b"<html>\n\n", b"data: 7\n\n", b"{\n"]);
+                let bytes = random.pick(&[
+                    &b"\xff\xfe\x00\n\n"[..],
+                    b"data: {\"nonsense\": tru\n\n",
+                    b"<html>\n\n",
+                    b"data: 7\n\n",
+                    b"{\n",
+                ]);
                 frames.insert(place(at, frames.len()), Frame { bytes: bytes.to_vec(), ..Frame::default() });
                 (expect, corrupt) = (Expect::Either, true);
             }
@@ -140,7 +158,12 @@ impl Fault {
                 frames.extend_from_within(finish..);
             }
             Self::Behind => {
-                let bytes = random.pick(&[&b"data: [DONE]\n\n"[..], b"{\"error\":\"late\"}\n", b"\n\n\n", b"event: error\ndata: {}\n\n"]);
+                let bytes = random.pick(&[
+                    &b"data: [DONE]\n\n"[..],
+                    b"{\"error\":\"late\"}\n",
+                    b"\n\n\n",
+                    b"event: error\ndata: {}\n\n",
+                ]);
                 frames.push(Frame { bytes: bytes.to_vec(), ..Frame::default() });
             }
             Self::NeverCloses => rest.push_back(Act::Never),

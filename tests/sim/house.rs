@@ -69,7 +69,8 @@ impl House {
         };
         OWN.iter().for_each(|dialect| text.push_str(&route(&format!("/own/{dialect}"), dialect, "")));
         KEPT.iter().for_each(|dialect| text.push_str(&route(&format!("/kept/{dialect}"), dialect, "memory = true")));
-        let mut plan = chatwire::config::parse("sim.toml", &text, &|_| None).unwrap_or_else(|report| panic!("{report}"));
+        let mut plan =
+            chatwire::config::parse("sim.toml", &text, &|_| None).unwrap_or_else(|report| panic!("{report}"));
         let mut routes = BTreeMap::new();
         for route in std::mem::take(&mut plan.routes) {
             let mut route = Arc::into_inner(route).expect("nobody else has it");

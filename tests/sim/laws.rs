@@ -71,7 +71,14 @@ pub fn page(draw: &Draw, store: &Memory, page: &Told, wrong: &mut Vec<String>) {
     }
     let whole = last.is_some_and(|last| last.expect == Expect::Finish && last.complete);
     let in_time = page.took < Duration::from_secs(TURN);
-    if page.over && whole && in_time && !page.idled && !disturbed && !store.hurt() && told.ends.first() != Some(&End::Finish) {
+    if page.over
+        && whole
+        && in_time
+        && !page.idled
+        && !disturbed
+        && !store.hurt()
+        && told.ends.first() != Some(&End::Finish)
+    {
         wrong.push("a whole answer looks failed".to_owned());
     }
     in_its_time(draw, store, page, wrong);
@@ -109,7 +116,18 @@ fn in_its_time(draw: &Draw, store: &Memory, page: &Told, wrong: &mut Vec<String>
     }
 }
 
-/// Laws 5 and 6: nothing is held, and nobody is asked for a page that has gone.
+/// Law 5: nothing more is read for a page that reads no more.
+pub fn unread(draw: &Draw, page: &Told, wrong: &mut Vec<String>) {
+    let stops = matches!(draw.reading, Reading::Stops(_)) && page.idled && !draw.keeps;
+    for asked in page.asked.iter().filter(|asked| stops && asked.fault == Fault::Endless) {
+        let more = asked.at.saturating_duration_since(page.at);
+        if more > Duration::from_secs(2) {
+            wrong.push(format!("law 5: read for {more:?} for a page that does not read"));
+        }
+    }
+}
+
+/// Law 6: nobody is asked for a page that has gone.
 pub fn providers(draw: &Draw, store: &Memory, asked: &[Asked], left: Instant, wrong: &mut Vec<String>) {
     for asked in asked {
         let Some(dropped) = asked.dropped else {
@@ -120,12 +138,6 @@ pub fn providers(draw: &Draw, store: &Memory, asked: &[Asked], left: Instant, wr
         let late = dropped.saturating_duration_since(left);
         if !goes_on && late > Duration::from_millis(if draw.keeps { 20 } else { 0 }) {
             wrong.push(format!("law 6: asked for {late:?} after the page had left"));
-        }
-        if let (false, Reading::Stops(_), Fault::Endless, Some(_)) = (draw.keeps, draw.reading, &asked.fault, draw.pumped) {
-            let held = dropped.saturating_duration_since(asked.at);
-            if held < Duration::from_secs(15) && asked.flood > 400 {
-                wrong.push(format!("law 5: {} pieces for a page that does not read", asked.flood));
-            }
         }
     }
 }
@@ -143,6 +155,12 @@ pub fn stored(draw: &Draw, store: &Memory, first: &Told, second: Option<&Told>, 
             wrong.push(format!("{} is stored twice", item.id));
         }
     }
+    let usage = store.usage_rows();
+    for (at, row) in usage.iter().enumerate() {
+        if usage[..at].iter().any(|other| (&other.turn, other.step) == (&row.turn, row.step)) {
+            wrong.push(format!("step {} of {} is counted twice", row.step, row.turn));
+        }
+    }
     let texts: Vec<(&str, &str)> = items
         .iter()
         .filter_map(|item| match &item.body {
@@ -150,7 +168,10 @@ pub fn stored(draw: &Draw, store: &Memory, first: &Told, second: Option<&Told>, 
             _ => None,
         })
         .collect();
-    for (id, text) in first.told.done.iter().chain(second.iter().flat_map(|second| &second.told.done)) {
+    // A store that fails for good cannot keep the rest of a text, and its page is told that the turn failed.
+    let failed = |page: &Told| store.hurt() && page.told.ends != [End::Finish];
+    let pages = [Some(first), second].into_iter().flatten().filter(|page| !failed(page));
+    for (id, text) in pages.flat_map(|page| &page.told.done) {
         if !texts.contains(&(id.as_str(), text.as_str())) {
             wrong.push(format!("{id} was told as done and is not stored so: {text:?} in {texts:?}"));
         }

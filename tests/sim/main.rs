@@ -4,9 +4,12 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod cuts;
 mod fault;
 mod house;
 mod laws;
+mod machine;
+mod nth;
 mod page;
 mod provider;
 mod random;
@@ -21,13 +24,13 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use house::House;
-use turn::Draw;
+use turn::{Counts, Draw};
 
 /// Seeds that have found something, one a line: the number, and what it found.
 const SEEDS: &str = include_str!("seeds.txt");
 
 /// Turns of a run that nobody has set otherwise.
-const TURNS: u64 = 20_000;
+const TURNS: u64 = 3000;
 
 /// Turns of one runtime.
 const BLOCK: u64 = 1000;
@@ -56,11 +59,14 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }
 
+/// A seed, and the laws that it breaks.
+type Broken = (u64, Vec<String>);
+
 /// Runs these seeds, and gives those that break a law, with the laws.
-fn simulate(seeds: impl Iterator<Item = u64>) -> Vec<(u64, Vec<String>)> {
+fn simulate(seeds: impl Iterator<Item = u64>) -> (Vec<Broken>, Counts) {
     quiet();
     let mut house = House::new();
-    let mut found = Vec::new();
+    let (mut found, mut counts) = (Vec::new(), Counts::default());
     let mut runtime_ = runtime();
     for (count, seed) in seeds.enumerate() {
         if count as u64 % BLOCK == BLOCK - 1 {
@@ -70,7 +76,8 @@ fn simulate(seeds: impl Iterator<Item = u64>) -> Vec<(u64, Vec<String>)> {
         if std::env::var_os("CHATWIRE_SIM_TRACE").is_some() {
             eprintln!("{seed} {draw:?}");
         }
-        let run = std::panic::catch_unwind(AssertUnwindSafe(|| runtime_.block_on(turn::bounded(&mut house, &draw))));
+        let turn = turn::counted(&mut house, &draw, &mut counts);
+        let run = std::panic::catch_unwind(AssertUnwindSafe(|| runtime_.block_on(turn)));
         let wrong = run.unwrap_or_else(|_| {
             runtime_ = runtime();
             vec!["it panicked".to_owned()]
@@ -79,11 +86,12 @@ fn simulate(seeds: impl Iterator<Item = u64>) -> Vec<(u64, Vec<String>)> {
             found.push((seed, wrong));
         }
     }
-    found
+    (found, counts)
 }
 
-fn report(found: &[(u64, Vec<String>)]) -> String {
-    let shown = found.iter().take(SHOWN).map(|(seed, wrong)| format!("seed {seed}: {wrong:#?}\n{:#?}", Draw::new(*seed)));
+fn report(found: &[Broken]) -> String {
+    let shown =
+        found.iter().take(SHOWN).map(|(seed, wrong)| format!("seed {seed}: {wrong:#?}\n{:#?}", Draw::new(*seed)));
     shown.collect::<Vec<_>>().join("\n\n")
 }
 
@@ -93,14 +101,20 @@ fn no_turn_breaks_a_law() {
     let first = number("CHATWIRE_SIM_SEED", 1);
     let threads = number("CHATWIRE_SIM_THREADS", 1).max(1);
     let begun = Instant::now();
-    let found: Vec<(u64, Vec<String>)> = std::thread::scope(|scope| {
+    let (mut found, mut counts) = (Vec::new(), Counts::default());
+    std::thread::scope(|scope| {
         let all = (0..threads).map(|thread| {
             scope.spawn(move || simulate((first..first + turns).filter(|seed| seed % threads == thread)))
         });
         let all: Vec<_> = all.collect();
-        all.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        for thread in all {
+            let (broken, counted) = thread.join().unwrap();
+            found.extend(broken);
+            counts.join(&counted);
+        }
     });
     println!("{turns} turns from seed {first} in {:?}: {} break a law", begun.elapsed(), found.len());
+    println!("{counts:?}");
     if std::env::var_os("CHATWIRE_SIM_LIST").is_some() {
         for (seed, wrong) in &found {
             println!("{seed} {:?} {:?} {:?}", Draw::new(*seed).dialect, Draw::new(*seed).protocol, wrong);
@@ -113,6 +127,6 @@ fn no_turn_breaks_a_law() {
 fn seeds_that_have_found_something_find_nothing_more() {
     let seeds = SEEDS.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let seeds = seeds.map(|line| line.split_whitespace().next().unwrap().parse::<u64>().unwrap());
-    let found = simulate(seeds);
+    let (found, _) = simulate(seeds);
     assert!(found.is_empty(), "{}", report(&found));
 }

@@ -11,11 +11,12 @@ use chatwire::upstream::{AnswerBody, Opening, Pieces, StandIn};
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::protocol::{AnswerHead, UpstreamRequest};
 use futures_core::Stream;
+use futures_util::StreamExt as _;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::fault::{Act, Body, Expect, Fault};
+use crate::fault::{Act, Body, Expect, Fault, How};
 use crate::random::Random;
-use crate::script::{End, Script};
+use crate::script::Script;
 use crate::wire::{self, Frame, Style};
 
 /// What a second turn of a conversation says: its requests are told apart by it.
@@ -23,7 +24,17 @@ pub const SECOND: &str = "the second question";
 
 /// The providers of one thread of the simulator; which world they are in changes from turn to turn.
 #[derive(Clone, Debug, Default)]
-pub struct Hub(Arc<Mutex<Option<Arc<Providers>>>>);
+pub struct Hub(Arc<Mutex<Plays>>);
+
+/// What is said.
+#[derive(Debug, Default)]
+enum Plays {
+    #[default]
+    Nothing,
+    Scripts(Arc<Providers>),
+    /// These bytes, and then this.
+    Bytes(Bytes, How),
+}
 
 /// One target.
 #[derive(Debug)]
@@ -50,16 +61,11 @@ struct State {
 /// What became of one request.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    pub protocol: &'static str,
     pub fault: Fault,
     pub expect: Expect,
     pub corrupt: bool,
     /// True if it belongs to the second turn.
     pub second: bool,
-    pub step: usize,
-    /// True if this step is the last of the script.
-    pub last: bool,
-    pub end: End,
     /// The text of all that was handed out whole.
     pub text: String,
     /// The text of all that could be.
@@ -78,7 +84,12 @@ pub struct Asked {
 
 impl Hub {
     pub fn put(&self, providers: &Arc<Providers>) {
-        *lock(&self.0) = Some(Arc::clone(providers));
+        *lock(&self.0) = Plays::Scripts(Arc::clone(providers));
+    }
+
+    /// From now on every answer has these bytes, and ends like this.
+    pub fn play(&self, bytes: Bytes, how: How) {
+        *lock(&self.0) = Plays::Bytes(bytes, how);
     }
 }
 
@@ -101,7 +112,6 @@ impl Providers {
         let mut state = lock(&self.state);
         let step = state.asked.iter().filter(|asked| asked.second == second && asked.complete).count();
         let script = &state.scripts[usize::from(second)];
-        let last = step + 1 >= script.steps.len();
         let step_said = script.steps[step.min(script.steps.len() - 1)].clone();
         let fault = state.faults.pop_front().unwrap_or(Fault::None);
         let frames = wire::frames(protocol, &step_said, state.style);
@@ -111,14 +121,10 @@ impl Providers {
         }
         let pause = state.random.pick(&[0, 0, 1, 300, 8000]);
         state.asked.push(Asked {
-            protocol,
             fault: fault.clone(),
             expect: body.expect,
             corrupt: body.corrupt,
             second,
-            step,
-            last,
-            end: step_said.end,
             text: String::new(),
             full: step_said.text(),
             token: false,
@@ -128,8 +134,7 @@ impl Providers {
             at: Instant::now(),
             dropped: None,
         });
-        let mut answer =
-            Answer { providers: Arc::clone(self), at: state.asked.len() - 1, given: 0, body, sleep: None };
+        let mut answer = Answer { providers: Arc::clone(self), at: state.asked.len() - 1, given: 0, body, sleep: None };
         drop(state);
         Box::pin(async move {
             // Held from the start: a request that is dropped before its answer counts as dropped too.
@@ -151,8 +156,19 @@ impl Providers {
 
 impl StandIn for Slot {
     fn answer(&self, request: UpstreamRequest) -> Opening {
-        let providers = lock(&self.hub.0).clone().expect("a turn runs");
-        providers.answer(self.protocol, &request)
+        match &*lock(&self.hub.0) {
+            Plays::Nothing => panic!("no turn runs"),
+            Plays::Scripts(providers) => providers.answer(self.protocol, &request),
+            Plays::Bytes(bytes, how) => {
+                let bytes = futures_util::stream::iter([Ok(bytes.clone())]);
+                let end: Pieces = match how {
+                    How::Clean => Box::pin(bytes),
+                    How::Broken => Box::pin(bytes.chain(futures_util::stream::iter([Err("reset".to_owned())]))),
+                    How::Never => Box::pin(bytes.chain(futures_util::stream::pending())),
+                };
+                Box::pin(std::future::ready(Ok(AnswerBody::Pieces(end))))
+            }
+        }
     }
 }
 

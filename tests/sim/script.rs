@@ -113,7 +113,8 @@ fn pieces(random: &mut Random) -> Vec<String> {
 }
 
 fn arguments(random: &mut Random) -> Vec<String> {
-    let whole = random.pick(&["{}", "{\"city\":\"Zürich\",\"days\":[1,2]}", "{\"text\":\"a \\\"b\\\" \\ud83d\\ude00\"}"]);
+    let whole =
+        random.pick(&["{}", "{\"city\":\"Zürich\",\"days\":[1,2]}", "{\"text\":\"a \\\"b\\\" \\ud83d\\ude00\"}"]);
     let mut rest = whole;
     let mut cut = Vec::new();
     while !rest.is_empty() {

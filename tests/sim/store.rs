@@ -74,7 +74,11 @@ impl Memory {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn operate<T: Send + 'static>(&self, writes: bool, work: impl FnOnce(&mut Rows) -> Result<T, StoreError>) -> Pending<T> {
+    fn operate<T: Send + 'static>(
+        &self,
+        writes: bool,
+        work: impl FnOnce(&mut Rows) -> Result<T, StoreError>,
+    ) -> Pending<T> {
         let mut rows = self.rows();
         let at = rows.count;
         rows.count += 1;

@@ -20,8 +20,9 @@ use crate::fault::Fault;
 use crate::house::{House, KEPT, OWN, TARGETS, TURN};
 use crate::laws::{self, Told};
 use crate::page::{self, Reading, Seen};
-use crate::provider::{Providers, SECOND};
+use crate::provider::{Asked, Providers, SECOND};
 use crate::random::Random;
+use crate::reader::End;
 use crate::script::Script;
 use crate::store::{Memory, WRONGS, Wrong};
 use crate::wire::{PROTOCOLS, Style};
@@ -43,6 +44,8 @@ pub struct Draw {
     pub leaving: Leaving,
     pub busy: Busy,
     pub wrong: Option<(usize, Wrong)>,
+    /// Spoils what has come of it, to see that the laws see it.
+    pub tamper: fn(&mut Seen, &mut Vec<Asked>),
     /// Drives whatever is drawn later.
     pub random: Random,
 }
@@ -100,8 +103,46 @@ impl Draw {
             leaving: random.pick(&[Leaving::Cancel, Leaving::Finish]),
             busy: random.pick(&[Busy::Wait, Busy::Refuse, Busy::Interrupt]),
             wrong,
+            tamper: |_, _| {},
             random,
         }
+    }
+}
+
+/// How many turns ended how, to see that all of it happens.
+#[derive(Debug, Default)]
+pub struct Counts {
+    finished: u64,
+    failed: u64,
+    refused: u64,
+    stopped: u64,
+    left: u64,
+    requests: u64,
+    bytes: u64,
+}
+
+impl Counts {
+    fn add(&mut self, seen: &Seen, told: &Told) {
+        let count = match told.told.ends.first() {
+            _ if seen.status >= 400 => &mut self.refused,
+            Some(End::Finish) => &mut self.finished,
+            Some(End::Error) => &mut self.failed,
+            Some(End::Stopped) => &mut self.stopped,
+            None => &mut self.left,
+        };
+        *count += 1;
+        self.requests += told.asked.len() as u64;
+        self.bytes += seen.bytes.len() as u64;
+    }
+
+    pub fn join(&mut self, other: &Self) {
+        self.finished += other.finished;
+        self.failed += other.failed;
+        self.refused += other.refused;
+        self.stopped += other.stopped;
+        self.left += other.left;
+        self.requests += other.requests;
+        self.bytes += other.bytes;
     }
 }
 
@@ -119,12 +160,17 @@ struct World<'a> {
 
 /// Runs what was drawn, but not for ever.
 pub async fn bounded(house: &mut House, draw: &Draw) -> Vec<String> {
+    counted(house, draw, &mut Counts::default()).await
+}
+
+/// The same, counted.
+pub async fn counted(house: &mut House, draw: &Draw, counts: &mut Counts) -> Vec<String> {
     let never = |_| vec!["law 4: it never ends".to_owned()];
-    timeout(Duration::from_secs(3600), run(house, draw)).await.unwrap_or_else(never)
+    timeout(Duration::from_secs(3600), run(house, draw, counts)).await.unwrap_or_else(never)
 }
 
 /// Runs what was drawn and says which laws were broken.
-async fn run(house: &mut House, draw: &Draw) -> Vec<String> {
+async fn run(house: &mut House, draw: &Draw, counts: &mut Counts) -> Vec<String> {
     let providers = Providers::new(draw.random.clone(), draw.scripts.clone(), draw.faults.clone(), draw.style);
     house.hub.put(&providers);
     let route = house.routes.get_mut(&(draw.dialect, draw.keeps)).expect("there is a route");
@@ -168,7 +214,8 @@ async fn run(house: &mut House, draw: &Draw) -> Vec<String> {
     if draw.keeps {
         world.wind_up(&store, &mut wrong).await;
     }
-    let asked = providers.asked();
+    let mut asked = providers.asked();
+    (draw.tamper)(&mut first.borrow_mut(), &mut asked);
     if std::env::var_os("CHATWIRE_SIM_SHOW").is_some() {
         println!("{asked:#?}\n{}", String::from_utf8_lossy(&first.borrow().bytes));
         println!("{}\n{:#?}", String::from_utf8_lossy(&second.borrow().bytes), store.all());
@@ -182,6 +229,7 @@ async fn run(house: &mut House, draw: &Draw) -> Vec<String> {
         asked: asked.iter().filter(|asked| asked.second == second).cloned().collect(),
     };
     laws::page(draw, &store, &judged(&first, begun, false), &mut wrong);
+    laws::unread(draw, &judged(&first, begun, false), &mut wrong);
     if let Some(begun) = asked_again {
         laws::page(draw, &store, &judged(&second, begun, true), &mut wrong);
     }
@@ -193,6 +241,7 @@ async fn run(house: &mut House, draw: &Draw) -> Vec<String> {
         let page = judged(&first, begun, false);
         laws::stored(draw, &store, &page, asked_again.map(|begun| judged(&second, begun, true)).as_ref(), &mut wrong);
     }
+    counts.add(&first.borrow(), &judged(&first, begun, false));
     let alive = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     if alive > 0 {
         wrong.push(format!("{alive} tasks are left"));
@@ -238,12 +287,18 @@ impl World<'_> {
                     ThreadError::Failed(_) => 500,
                 };
                 let mut seen = seen.borrow_mut();
-                (seen.status, seen.over, seen.at) = (status, Some(crate::reader::End::Finish), Instant::now());
+                (seen.status, seen.over, seen.at) = (status, Some(End::Finish), Instant::now());
             }
         }
     }
 
-    async fn follow(&self, follower: chatwire::turn::Follower, wire: &'static str, reading: Reading, seen: &RefCell<Seen>) {
+    async fn follow(
+        &self,
+        follower: chatwire::turn::Follower,
+        wire: &'static str,
+        reading: Reading,
+        seen: &RefCell<Seen>,
+    ) {
         let (chat, context) = follower.opening();
         *self.thread.borrow_mut() = context.kept.as_ref().map(|kept| kept.thread.id.clone());
         let reply = self.route.frontend.open(&ChatRequest { wire, ..chat }, &context);

@@ -33,7 +33,11 @@ pub fn frames(protocol: &str, step: &Step, style: Style) -> Vec<Frame> {
     };
     if style.crlf {
         for frame in &mut frames {
-            frame.bytes = frame.bytes.iter().flat_map(|byte| if *byte == b'\n' { &b"\r\n"[..] } else { std::slice::from_ref(byte) }.to_vec()).collect();
+            frame.bytes = frame
+                .bytes
+                .iter()
+                .flat_map(|byte| if *byte == b'\n' { &b"\r\n"[..] } else { std::slice::from_ref(byte) }.to_vec())
+                .collect();
         }
     }
     frames
@@ -44,7 +48,9 @@ pub fn error(protocol: &str) -> Vec<u8> {
     let error = json!({ "type": "overloaded_error", "message": "Overloaded", "code": "server_error" });
     match protocol {
         "anthropic" => named("error", &json!({ "type": "error", "error": error })),
-        "openai-responses" => named("error", &json!({ "type": "error", "code": "server_error", "message": "worker died" })),
+        "openai-responses" => {
+            named("error", &json!({ "type": "error", "code": "server_error", "message": "worker died" }))
+        }
         "ollama" => format!("{}\n", json!({ "error": "worker died" })).into_bytes(),
         _ => data(&json!({ "error": error })),
     }
@@ -84,9 +90,9 @@ fn chat(step: &Step) -> Vec<Frame> {
     let mut calls = 0;
     for said in &step.said {
         match said {
-            Said::Text(pieces) => frames.extend(
-                pieces.iter().map(|piece| token(chunk(json!({ "content": piece }), Value::Null), piece)),
-            ),
+            Said::Text(pieces) => {
+                frames.extend(pieces.iter().map(|piece| token(chunk(json!({ "content": piece }), Value::Null), piece)))
+            }
             Said::Thought(pieces) => frames.extend(
                 pieces.iter().map(|piece| token(chunk(json!({ "reasoning_content": piece }), Value::Null), "")),
             ),
@@ -142,9 +148,7 @@ fn responses(step: &Step) -> Vec<Frame> {
                     members
                 };
                 let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [] });
-                let message = |status: &str, content: &[Value]| {
-                    json!({ "id": item, "type": "message", "status": status, "role": "assistant", "content": content })
-                };
+                let message = |status: &str, content: &[Value]| json!({ "id": item, "type": "message", "status": status, "role": "assistant", "content": content });
                 let added = json!({ "output_index": at, "item": message("in_progress", &[]) });
                 frames.push(frame(event("response.output_item.added", added)));
                 frames.push(frame(event("response.content_part.added", with("part", part("")))));
@@ -159,7 +163,8 @@ fn responses(step: &Step) -> Vec<Frame> {
                 output.push(done);
             }
             Said::Thought(pieces) => {
-                let item = |summary: &[Value]| json!({ "id": format!("rs_{at}"), "type": "reasoning", "summary": summary });
+                let item =
+                    |summary: &[Value]| json!({ "id": format!("rs_{at}"), "type": "reasoning", "summary": summary });
                 let added = json!({ "output_index": at, "item": item(&[]) });
                 frames.push(frame(event("response.output_item.added", added)));
                 let place = |key: &str, value: Value| {
@@ -185,7 +190,8 @@ fn responses(step: &Step) -> Vec<Frame> {
                     json!({ "id": format!("fc_{at}"), "type": "function_call", "status": status, "call_id": id,
                         "name": tool, "arguments": arguments })
                 };
-                let place = |key: &str, value: &str| json!({ "item_id": format!("fc_{at}"), "output_index": at, key: value });
+                let place =
+                    |key: &str, value: &str| json!({ "item_id": format!("fc_{at}"), "output_index": at, key: value });
                 let added = json!({ "output_index": at, "item": item("in_progress", "") });
                 frames.push(frame(event("response.output_item.added", added)));
                 for piece in arguments {
@@ -220,7 +226,8 @@ fn anthropic(step: &Step) -> Vec<Frame> {
         frame(event(json!({ "type": "ping" }))),
     ];
     for (at, said) in step.said.iter().enumerate() {
-        let start = |block: Value| frame(event(json!({ "type": "content_block_start", "index": at, "content_block": block })));
+        let start =
+            |block: Value| frame(event(json!({ "type": "content_block_start", "index": at, "content_block": block })));
         let delta = |delta: Value, text: &str| {
             token(event(json!({ "type": "content_block_delta", "index": at, "delta": delta })), text)
         };
@@ -270,9 +277,11 @@ fn ollama(step: &Step) -> Vec<Frame> {
             Said::Text(pieces) => frames.extend(
                 pieces.iter().map(|piece| token(line(json!({ "role": "assistant", "content": piece })), piece)),
             ),
-            Said::Thought(pieces) => frames.extend(pieces.iter().map(|piece| {
-                token(line(json!({ "role": "assistant", "content": "", "thinking": piece })), "")
-            })),
+            Said::Thought(pieces) => frames.extend(
+                pieces
+                    .iter()
+                    .map(|piece| token(line(json!({ "role": "assistant", "content": "", "thinking": piece })), "")),
+            ),
             Said::Call { id, tool, arguments } => {
                 let arguments: Value = serde_json::from_str(&arguments.concat()).unwrap_or_default();
                 let function = json!({ "name": tool, "arguments": arguments });
