@@ -5,8 +5,12 @@
 pub struct Random(u64);
 
 impl Random {
+    /// Neighbours begin far from each other: the number is mixed before it is the state.
     pub const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1))
+        let mut state = seed ^ 0x5851_f42d_4c95_7f2d;
+        state = (state ^ (state >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        state = (state ^ (state >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        Self(state ^ (state >> 33))
     }
 
     pub fn next(&mut self) -> u64 {

@@ -217,6 +217,16 @@ mod tests {
         assert_eq!(count(&queue).await, Ok(QUEUE as u32));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_is_busy_and_what_it_took_is_done_later() {
+        let queue = numbers();
+        let held = hold(&queue);
+        assert_eq!(insert(&queue, 1, 1).await, Err(StoreError::Busy));
+        drop(held);
+        tokio::time::resume();
+        assert_eq!(count(&queue).await, Ok(1));
+    }
+
     #[tokio::test]
     async fn a_write_that_nobody_waits_for_is_done() {
         let queue = numbers();
