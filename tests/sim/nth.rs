@@ -10,7 +10,7 @@ use crate::page::Reading;
 use crate::random::Random;
 use crate::script::{End, Said, Script, Step};
 use crate::store::WRONGS;
-use crate::turn::{self, Disturb, Draw};
+use crate::turn::{self, Disturb, Draw, Tamper};
 use crate::wire::{PROTOCOLS, Style};
 use crate::{House, quiet, runtime};
 
@@ -118,7 +118,7 @@ fn last_frame(bytes: &[u8]) -> usize {
 fn the_laws_see_what_is_spoiled() {
     quiet();
     let (mut house, runtime) = (House::new(), runtime());
-    let tampers: [(&str, fn(&mut crate::page::Seen, &mut Vec<crate::provider::Asked>)); 7] = [
+    let tampers: [(&str, Tamper); 7] = [
         ("law 1", |seen, _| seen.bytes.truncate(last_frame(&seen.bytes))),
         ("law 1", |seen, _| seen.bytes.extend_from_within(last_frame(&seen.bytes)..)),
         ("law 2", |_, asked| asked.iter_mut().for_each(|asked| asked.full = asked.full.replace("It ", "He "))),
@@ -134,7 +134,7 @@ fn the_laws_see_what_is_spoiled() {
             assert!(wrong.iter().any(|what| what.starts_with(law)), "{dialect}: {law} is not seen: {wrong:?}");
         }
     }
-    let asked_again = |_: &mut crate::page::Seen, asked: &mut Vec<crate::provider::Asked>| asked[0].complete = false;
+    let asked_again: Tamper = |_, asked| asked[0].complete = false;
     let draw = Draw { tamper: asked_again, ..draw("vercel-text", false, "anthropic") };
     let wrong = runtime.block_on(turn::bounded(&mut house, &draw));
     assert!(wrong.iter().any(|what| what.starts_with("law 7")), "{wrong:?}");

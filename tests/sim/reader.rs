@@ -147,11 +147,8 @@ fn ui(text: &str, told: &mut Told) {
         let id = value["id"].as_str().unwrap_or_default().to_owned();
         told.more(kind);
         match kind {
-            "start" => {
-                if std::mem::replace(&mut started, true) {
-                    told.wrong.push("a second start".to_owned());
-                }
-            }
+            "start" if started => told.wrong.push("a second start".to_owned()),
+            "start" => started = true,
             "text-start" | "reasoning-start" => open.push(format!("{kind}{id}").replace("-start", "")),
             "text-delta" | "reasoning-delta" => {
                 if !open.contains(&format!("{kind}{id}").replace("-delta", "")) {

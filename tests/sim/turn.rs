@@ -45,10 +45,13 @@ pub struct Draw {
     pub busy: Busy,
     pub wrong: Option<(usize, Wrong)>,
     /// Spoils what has come of it, to see that the laws see it.
-    pub tamper: fn(&mut Seen, &mut Vec<Asked>),
+    pub tamper: Tamper,
     /// Drives whatever is drawn later.
     pub random: Random,
 }
+
+/// Changes what a page has seen, or what was written down of its providers.
+pub type Tamper = fn(&mut Seen, &mut Vec<Asked>);
 
 /// Something that happens beside a turn, after so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
