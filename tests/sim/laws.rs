@@ -99,7 +99,7 @@ fn in_its_time(draw: &Draw, store: &Memory, page: &Told, wrong: &mut Vec<String>
     }
     let mut most = Duration::from_secs(TURN + 1);
     if store.hurt() {
-        most += Duration::from_secs(45);
+        most += Duration::from_secs(60);
     }
     if matches!(draw.disturb, Disturb::Again(_)) {
         most += Duration::from_secs(TURN + 15);
@@ -116,7 +116,7 @@ fn in_its_time(draw: &Draw, store: &Memory, page: &Told, wrong: &mut Vec<String>
     }
 }
 
-/// Law 5: nothing more is read for a page that reads no more.
+/// Law 5: nothing more is read for a page that does not read, and it is not waited for beyond its patience.
 pub fn unread(draw: &Draw, page: &Told, wrong: &mut Vec<String>) {
     let stops = matches!(draw.reading, Reading::Stops(_)) && page.idled && !draw.keeps;
     for asked in page.asked.iter().filter(|asked| stops && asked.fault == Fault::Endless) {
@@ -124,6 +124,10 @@ pub fn unread(draw: &Draw, page: &Told, wrong: &mut Vec<String>) {
         // Two pieces and a keep-alive may be on their way.
         if more > Duration::from_secs(2) && asked.flood > 20 {
             wrong.push(format!("law 5: read for {more:?} for a page that does not read"));
+        }
+        let held = asked.dropped.map(|dropped| dropped.saturating_duration_since(page.at));
+        if draw.pumped.is_some_and(|patience| held.is_some_and(|held| held > patience + Duration::from_secs(25))) {
+            wrong.push(format!("law 4: held for {held:?} for a page that does not read"));
         }
     }
 }
@@ -153,13 +157,13 @@ pub fn stored(draw: &Draw, store: &Memory, first: &Told, second: Option<&Told>, 
     let items = store.all();
     for (at, item) in items.iter().enumerate() {
         if items[..at].iter().any(|other| other.id == item.id) {
-            wrong.push(format!("{} is stored twice", item.id));
+            wrong.push(format!("law 7: {} is stored twice", item.id));
         }
     }
     let usage = store.usage_rows();
     for (at, row) in usage.iter().enumerate() {
         if usage[..at].iter().any(|other| (&other.turn, other.step) == (&row.turn, row.step)) {
-            wrong.push(format!("step {} of {} is counted twice", row.step, row.turn));
+            wrong.push(format!("law 7: step {} of {} is counted twice", row.step, row.turn));
         }
     }
     let texts: Vec<(&str, &str)> = items
@@ -174,7 +178,7 @@ pub fn stored(draw: &Draw, store: &Memory, first: &Told, second: Option<&Told>, 
     let pages = [Some(first), second].into_iter().flatten().filter(|page| !failed(page));
     for (id, text) in pages.flat_map(|page| &page.told.done) {
         if !texts.contains(&(id.as_str(), text.as_str())) {
-            wrong.push(format!("{id} was told as done and is not stored so: {text:?} in {texts:?}"));
+            wrong.push(format!("law 3: {id} was told as done and is not stored so: {text:?} in {texts:?}"));
         }
     }
     let told = |page: &Told| (page.over && !page.idled).then(|| page.told.text.clone());
@@ -191,6 +195,6 @@ pub fn stored(draw: &Draw, store: &Memory, first: &Told, second: Option<&Told>, 
         && visible(&kept) != visible(&all)
         && !matches!(draw.disturb, Disturb::Leave(_))
     {
-        wrong.push(format!("{all:?} was told and {kept:?} is stored"));
+        wrong.push(format!("law 3: {all:?} was told and {kept:?} is stored"));
     }
 }

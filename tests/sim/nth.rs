@@ -75,8 +75,13 @@ fn whichever_operation_of_the_store_goes_wrong_the_laws_hold() {
     let after = |millis| Duration::from_millis(millis);
     let all = everything();
     for (number, dialect) in KEPT.into_iter().enumerate() {
-        for disturb in [Disturb::Nothing, Disturb::Stop(after(5)), Disturb::Again(after(20)), Disturb::Leave(after(9))]
-        {
+        for disturb in [
+            Disturb::Nothing,
+            Disturb::Stop(after(12)),
+            Disturb::Stop(after(200)),
+            Disturb::Again(after(20)),
+            Disturb::Leave(after(9)),
+        ] {
             for how in WRONGS {
                 for at in (0..OPERATIONS).filter(|at| all || (at + how as usize) % KEPT.len() == number) {
                     let protocol = PROTOCOLS[at % PROTOCOLS.len()];
@@ -112,6 +117,23 @@ fn wherever_the_providers_answer_goes_wrong_the_laws_hold() {
 fn last_frame(bytes: &[u8]) -> usize {
     let end = bytes.trim_ascii_end();
     end.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+}
+
+#[test]
+fn a_page_that_stops_reading_is_given_up() {
+    quiet();
+    let (mut house, runtime, mut wrong) = (House::new(), runtime(), Vec::new());
+    for (dialect, at) in OWN.into_iter().zip([1, 2, 3, 5, 8]) {
+        let pumped = Some(Duration::from_secs(20));
+        let draw = Draw {
+            faults: vec![Fault::Endless],
+            reading: Reading::Stops(at),
+            pumped,
+            ..draw(dialect, false, "openai-chat")
+        };
+        check(&mut house, &runtime, &draw, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -25,9 +25,12 @@ pub enum Wrong {
     Panics,
     /// From this one on, all fail.
     Broken,
+    /// From this one on, none answers.
+    Dead,
 }
 
-pub const WRONGS: [Wrong; 6] = [Wrong::Fails, Wrong::Lost, Wrong::Never, Wrong::Late, Wrong::Panics, Wrong::Broken];
+pub const WRONGS: [Wrong; 7] =
+    [Wrong::Fails, Wrong::Lost, Wrong::Never, Wrong::Late, Wrong::Panics, Wrong::Broken, Wrong::Dead];
 
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -83,7 +86,11 @@ impl Memory {
         let at = rows.count;
         rows.count += 1;
         let wrong = match rows.wrong {
-            Some((wrong_at, wrong)) if wrong_at == at || (wrong == Wrong::Broken && at > wrong_at) => Some(wrong),
+            Some((wrong_at, wrong))
+                if wrong_at == at || (matches!(wrong, Wrong::Broken | Wrong::Dead) && at > wrong_at) =>
+            {
+                Some(wrong)
+            }
             _ => None,
         };
         let (result, pause) = match wrong {
@@ -91,8 +98,8 @@ impl Memory {
             Some(Wrong::Fails | Wrong::Broken) => (Some(Err(StoreError::NoRoom)), Duration::ZERO),
             Some(Wrong::Lost) => (Some(work(&mut rows).and(Err(StoreError::Busy))), Duration::from_secs(1)),
             Some(Wrong::Late) => (Some(work(&mut rows)), Duration::from_secs(4)),
-            Some(Wrong::Never) if writes => (None, Duration::ZERO),
-            Some(Wrong::Never) => (Some(Err(StoreError::Busy)), Duration::from_secs(10)),
+            Some(Wrong::Never | Wrong::Dead) if writes => (None, Duration::ZERO),
+            Some(Wrong::Never | Wrong::Dead) => (Some(Err(StoreError::Busy)), Duration::from_secs(10)),
             Some(Wrong::Panics) => {
                 drop(rows);
                 panic!("on purpose");
