@@ -144,7 +144,10 @@ impl Fault {
                     b"data: 7\n\n",
                     b"{\n",
                 ]);
-                frames.insert(place(at, frames.len()), Frame { bytes: bytes.to_vec(), ..Frame::default() });
+                let at = place(at, frames.len());
+                // What stands behind it may never be read, so it may not have been said.
+                frames[at..].iter_mut().for_each(|frame| frame.token = false);
+                frames.insert(at, Frame { bytes: bytes.to_vec(), ..Frame::default() });
                 (expect, corrupt) = (Expect::Either, true);
             }
             Self::Error(at) => {

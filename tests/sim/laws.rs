@@ -57,11 +57,22 @@ pub fn page(draw: &Draw, store: &Memory, page: &Told, wrong: &mut Vec<String>) {
         wrong.push(format!("law 2: {:?} was said, {:?} was told", page.could_be_said(), told.text));
     }
     let last = page.asked.last();
-    let disturbed = draw.disturb != Disturb::Nothing && !matches!(draw.disturb, Disturb::Follow(_));
+    // A page that joins may find the turn cancelled by the one that has left.
+    let cancelled = draw.keeps && draw.leaving == Leaving::Cancel && !matches!(draw.reading, Reading::All);
+    let disturbed = match draw.disturb {
+        Disturb::Nothing => false,
+        Disturb::Follow(_) => cancelled,
+        _ => true,
+    };
     if told.ends.first() == Some(&End::Finish) {
         let whole = last.is_some_and(|last| last.complete && last.expect != Expect::Fail);
         // A page that has stopped a turn itself takes a quiet end for what it asked for.
-        let quiet = draw.dialect == "chatkit" && matches!(draw.disturb, Disturb::Stop(_) | Disturb::Again(_));
+        let quiet = draw.dialect == "chatkit"
+            && match draw.disturb {
+                Disturb::Stop(_) | Disturb::Again(_) => true,
+                Disturb::Follow(_) => cancelled,
+                _ => false,
+            };
         if !whole && !quiet {
             wrong.push("law 3: it looks finished".to_owned());
         }
