@@ -110,7 +110,10 @@ impl Blocks {
         if let Some(at) = self.open.iter().position(|open| open.block == block) {
             let mut open = self.open.remove(at);
             let mut rest = Text::default();
-            open.carry.flush(&mut rest);
+            // The other half of a cut text may have been on its way: what was not said is not told.
+            if whole {
+                open.carry.flush(&mut rest);
+            }
             if !rest.is_empty() {
                 out.push(Event::BlockDelta { block, text: rest });
             }
@@ -135,5 +138,31 @@ impl Blocks {
         let id = format_compact!("call_{}_{}", self.seed, self.made_ids);
         self.made_ids += 1;
         id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::json::Raw;
+
+    #[test]
+    fn half_a_character_is_told_of_a_whole_text_and_not_of_a_cut_one() {
+        for (whole, told) in [(true, "a\u{fffd}"), (false, "a")] {
+            let mut out = Vec::new();
+            let mut blocks = Blocks::new(&DecodeContext::default());
+            let block = blocks.start(BlockKind::Text, &mut out).unwrap();
+            let piece = Raw::new(r#""a\ud83d""#).string().unwrap();
+            blocks.push(block, piece, &mut out).unwrap();
+            blocks.end(block, whole, &mut out);
+            let text: String = out
+                .iter()
+                .filter_map(|event| match event {
+                    Event::BlockDelta { text, .. } => Some(text.as_str()),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(text, told);
+        }
     }
 }

@@ -34,6 +34,10 @@ mod stop;
 mod tls;
 mod waiting;
 
+// What the simulator shows turns with, without a connection.
+pub use body::{Body, Broken};
 pub use listen::{Listening, bind, bind_reloading, run};
+pub use open::{Pace, send};
 pub use reload::{Origin, Outcome, Read, Reloader};
+pub use source::Source;
 pub use stop::{Stop, Stopper};

@@ -28,7 +28,8 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    pub(super) fn new() -> (Self, Stop) {
+    /// A gateway that runs.
+    pub fn new() -> (Self, Stop) {
         let (sender, phase) = watch::channel(Phase::Running);
         (Self { phase: Arc::new(sender) }, Stop { phase })
     }

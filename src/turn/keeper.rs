@@ -190,6 +190,7 @@ impl Keeper {
     }
 }
 
-async fn within<T>(pending: Pending<T>) -> Result<T, StoreError> {
+/// A store that never answers is as busy as one can be.
+pub(super) async fn within<T>(pending: Pending<T>) -> Result<T, StoreError> {
     timeout(PATIENCE, pending).await.unwrap_or(Err(StoreError::Busy))
 }

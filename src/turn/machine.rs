@@ -125,6 +125,8 @@ impl Machine {
                 self.tool_said(call, said, out);
                 Action::Wait
             }
+            // Behind a call's end nobody waits for it: its result would begin the next step a second time.
+            Input::ToolFinished { call, .. } if !self.round.is_running(&call) => Action::Wait,
             Input::ToolFinished { call, output } => {
                 self.round.finished(&call, output);
                 self.after_tools(out)

@@ -371,3 +371,16 @@ fn whatever_happens_at_whatever_point_there_is_one_end_and_nothing_behind_it() {
     assert!(matches!(turn.events.last(), Some(Event::TurnEnd(_))), "{:?}", turn.events.last());
     turn.check();
 }
+
+#[test]
+fn a_result_that_nobody_waits_for_begins_nothing() {
+    let mut turn = Turn::new(9);
+    turn.tool_finishes("slow");
+    assert_eq!((turn.machine.steps(), turn.calling), (1, true));
+    turn.step(&["quick"], FinishReason::ToolCalls);
+    turn.tool_finishes("quick");
+    turn.tool_finishes("quick");
+    assert_eq!((turn.machine.steps(), turn.calling), (2, true));
+    turn.step(&[], FinishReason::Stop);
+    turn.check();
+}

@@ -23,11 +23,14 @@ use super::claims::{Claim, Claims, Key, Stopped};
 use super::driver::{Driver, Parts};
 use super::feed::{Feed, MOST};
 use super::follower::Follower;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, within};
 use super::task::{Beside, Post, Running, unbreakable};
 use super::watch::{Watch, Watches};
 use crate::config::Words;
 use crate::store::{Owner, Pending, Store, StoreError};
+
+/// How long whoever stops a turn waits for its last words to be stored. The turn itself gives up later.
+const WINDING_UP: Duration = Duration::from_secs(12);
 
 /// What becomes of a turn when the last page that follows it leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +145,7 @@ impl Turns {
         let Prepared { running, follower, notice } = self.prepare(kept);
         let (tell, told) = oneshot::channel();
         self.spawn(async move {
-            let stored = stored.await;
+            let stored = within(stored).await;
             let begins = stored.is_ok();
             if begins {
                 notice.tell();
@@ -214,13 +217,17 @@ impl Turns {
         Follower::of(&self.claims.running(owner, thread)?)
     }
 
-    /// Cancels the turn that runs in a thread and waits until it is wound up; one that is about to begin ends as soon
-    /// as it does, which is not waited for. False if there is neither.
+    /// Cancels the turn that runs in a thread and waits until it is wound up, but not longer than a store may take; one
+    /// that is about to begin ends as soon as it does, which is not waited for. False if there is neither.
     pub async fn stop(&self, owner: &Owner, thread: &str, by: CancelledBy) -> bool {
         match self.claims.stop(owner, thread, by) {
             Stopped::Nothing => return false,
             Stopped::ToCome => {}
-            Stopped::Running(feed) => feed.wound_up().await,
+            Stopped::Running(feed) => {
+                if timeout(WINDING_UP, feed.wound_up()).await.is_err() {
+                    tracing::warn!(thread, "a stopped turn is still being stored");
+                }
+            }
         }
         true
     }

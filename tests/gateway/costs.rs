@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chatwire::config::plan::{Model, ModelDefaults, Prices, ToolKind, ToolPlan};
+use chatwire::config::plan::{Model, ModelDefaults, Prices, RetryPlan, ToolKind, ToolPlan};
 use chatwire::tools::{Summaries, Writer};
 use chatwire_protocols::cost::Price;
 use serde_json::{Value, json};
@@ -79,7 +79,13 @@ async fn beside(tool: ToolPlan, known: bool, writes: &str) -> Value {
 async fn a_turn_costs_also_what_other_models_write_in_it() {
     let long = || fixed("f", json!("x".repeat(100)));
     let written = || {
-        let nobody = Arc::new(Model { name: String::new(), targets: Vec::new(), defaults: ModelDefaults::default() });
+        let nobody = Arc::new(Model {
+            name: String::new(),
+            targets: Vec::new(),
+            defaults: ModelDefaults::default(),
+            retry: RetryPlan::NONE,
+            hedge: None,
+        });
         tool("f", ToolKind::Write(Arc::new(Writer { model: nobody, instructions: String::new() })))
     };
     for made in [long, written] as [fn() -> ToolPlan; 2] {

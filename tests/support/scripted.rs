@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chatwire::config::plan::{Model, Plan, Source};
+use chatwire::limits::Admission;
 use chatwire::server::Stop;
 use chatwire::tools::{Scope, Toolbox};
 use chatwire::turn::{Driver, Parts};
@@ -176,6 +177,8 @@ impl Bench {
             summaries: None,
             upstreams: Arc::clone(&self.upstreams),
             stop: Stop::never(),
+            admission: Admission::default(),
+            answers: None,
         })
     }
 

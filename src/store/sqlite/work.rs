@@ -6,14 +6,19 @@
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::store::{Pending, StoreError};
 
 /// Most calls that wait, for each queue. Whoever comes then is told that the store is busy.
 const QUEUE: usize = 1024;
+
+/// How long an answer may take, however long the queue and the disk are.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Most writes in one transaction.
 const BATCH: usize = 256;
@@ -80,7 +85,9 @@ impl Queue {
         });
         Box::pin(async move {
             sent?;
-            answer.await.unwrap_or(Err(StoreError::Closed))
+            // A disk that hangs must not hang whoever asks.
+            let answer = timeout(PATIENCE, answer).await.map_err(|_| StoreError::Busy)?;
+            answer.unwrap_or(Err(StoreError::Closed))
         })
     }
 }
@@ -208,6 +215,16 @@ mod tests {
             assert_eq!(answer.await, Ok(1));
         }
         assert_eq!(count(&queue).await, Ok(QUEUE as u32));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_is_busy_and_what_it_took_is_done_later() {
+        let queue = numbers();
+        let held = hold(&queue);
+        assert_eq!(insert(&queue, 1, 1).await, Err(StoreError::Busy));
+        drop(held);
+        tokio::time::resume();
+        assert_eq!(count(&queue).await, Ok(1));
     }
 
     #[tokio::test]
