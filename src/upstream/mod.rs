@@ -16,11 +16,11 @@ use std::time::Duration;
 pub use alarm::Alarm;
 pub use answer::{AnswerBody, Opening, Pieces, StandIn};
 pub use call::Call;
+pub use replay::{Broken, Player, Recorded, Recordings};
 pub use send::{KEPT, client};
 pub use transcribe::{MOST_AUDIO, Unheard};
 
 use crate::config::plan::{Plan, Source};
-use replay::Recordings;
 use send::Clients;
 
 /// What all calls share: pooled connections, and recordings for providers that are replayed.

@@ -6,6 +6,7 @@ pub mod fake;
 pub mod kept;
 pub mod page;
 pub mod protocols;
+pub mod scripted;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
