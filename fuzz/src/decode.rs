@@ -58,14 +58,14 @@ fn decode<'a>(upstream: &dyn Upstream, pieces: impl IntoIterator<Item = &'a [u8]
 
 /// The events as a turn, which must not have broken the order by more than results of calls of another answer.
 fn admitted(given: Vec<Event>) -> Vec<Event> {
-    let call = |event: &Event| match event {
-        Event::BlockStart { kind: BlockKind::ToolInput(call), .. } => Some(call.id.clone()),
-        _ => None,
-    };
-    let calls: Vec<_> = given.iter().filter_map(call).collect();
-    let stray =
-        given.iter().filter(|event| matches!(event, Event::ToolResult(result) if !calls.contains(&result.call)));
-    let stray = stray.count();
+    let (mut calls, mut stray) = (Vec::new(), 0);
+    for event in &given {
+        match event {
+            Event::BlockStart { kind: BlockKind::ToolInput(call), .. } => calls.push(call.id.clone()),
+            Event::ToolResult(result) if !calls.contains(&result.call) => stray += 1,
+            _ => {}
+        }
+    }
     let (mut step, mut turn) = (SingleStep::default(), Vec::new());
     step.admit(given, &mut turn);
     step.finish(&mut turn);

@@ -114,6 +114,10 @@ impl Feed {
         log.next_reader += 1;
         let joined = log.said;
         log.readers.push(Reader { id, at: 0, joined, taken: 0, cut: false, waker: None });
+        // From now on somebody may be kept waiting by the others.
+        let writer = log.writer.take();
+        drop(log);
+        writer.into_iter().for_each(Waker::wake);
         Some(id)
     }
 
@@ -198,6 +202,13 @@ impl Feed {
         }
         log.writer = Some(cx.waker().clone());
         Poll::Pending
+    }
+
+    /// True if some reader keeps up, while others may not.
+    pub fn somebody_keeps_up(&self) -> bool {
+        let log = self.log();
+        let near = |reader: &Reader| !reader.is_lost(log.forgotten) && reader.behind(log.said) <= self.behind;
+        log.readers.iter().any(near)
     }
 
     /// Gives up whoever is too far behind, and forgets what is too much.
@@ -406,6 +417,7 @@ mod tests {
         feed.append((0..5).map(delta));
         assert_eq!(read(&feed, quick).1.len(), 5);
         assert!(!room(&feed), "one has not read");
+        assert!(feed.somebody_keeps_up());
         feed.cut_slow();
         assert!(room(&feed));
         feed.append((5..6).map(delta));
@@ -425,6 +437,7 @@ mod tests {
         let first = feed.join().unwrap();
         feed.append((0..10).map(delta));
         assert!(!room(&feed), "the first is behind, though all is remembered");
+        assert!(!feed.somebody_keeps_up());
         assert_eq!(read(&feed, first).1.len(), 10);
         let late = feed.join().unwrap();
         assert!(room(&feed));
