@@ -21,6 +21,7 @@ pub(super) struct Content {
     stopped: Vec<BlockId>,
     /// Calls that the provider runs and has not answered yet.
     unanswered: Vec<Text>,
+    answered: Vec<Text>,
     next: u64,
     has_calls: bool,
 }
@@ -72,6 +73,7 @@ impl Content {
             open: Vec::new(),
             stopped: Vec::new(),
             unanswered: Vec::new(),
+            answered: Vec::new(),
             next: 0,
             has_calls: false,
         }
@@ -291,10 +293,11 @@ impl Content {
             let late = self.open.remove(at).block;
             self.blocks.end(late, true, out);
         }
+        let Some(call) = self.answer(block.tool_use_id) else { return };
         let content: Source<'_> = block.content.parse().unwrap_or_default();
         let failed = block.is_error.get() == "true" || content.kind.str().is_some_and(|kind| kind.ends_with("_error"));
         out.push(Event::ToolResult(Box::new(ToolResult {
-            call: self.answered(block.tool_use_id),
+            call,
             outcome: if failed { ToolOutcome::Error } else { ToolOutcome::Ok },
             output: raw.value().unwrap_or_else(|| Value::String(raw.get().to_owned())),
             last: true,
@@ -305,14 +308,19 @@ impl Content {
     }
 
     /// The call that a result answers: the one it names; the oldest one that waits, if it names none of this message;
-    /// and if none waits, one of the message that this one continues.
-    fn answered(&mut self, id: Raw<'_>) -> Text {
+    /// and if none waits, one of the message that this one continues. A call that has its result gets no other.
+    fn answer(&mut self, id: Raw<'_>) -> Option<Text> {
         let id = id.text().unwrap_or_default();
-        if self.unanswered.is_empty() {
-            return id;
+        let named = self.unanswered.iter().position(|call| *call == id);
+        if named.is_none() && self.answered.contains(&id) {
+            return None;
         }
-        let at = self.unanswered.iter().position(|call| *call == id).unwrap_or(0);
-        self.unanswered.remove(at)
+        if self.unanswered.is_empty() {
+            return Some(id);
+        }
+        let call = self.unanswered.remove(named.unwrap_or(0));
+        self.answered.push(call.clone());
+        Some(call)
     }
 
     fn text(&mut self, index: Option<u64>, text: Raw<'_>, out: &mut Vec<Event>) -> Result<(), Box<Failure>> {

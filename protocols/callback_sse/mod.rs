@@ -58,16 +58,18 @@ impl Frontend for CallbackSse {
         Reply { status: 200, headers: headers(), encoder, whole: false }
     }
 
-    /// The `error` frame's own object as JSON, with a stable code and the place of the mistake.
+    /// The `error` frame's own object as JSON, with a stable code and the place of the mistake; and the text where what
+    /// is no page of this dialect looks for it.
     fn refuse(&self, refusal: &Refusal<'_>) -> Document {
-        let mut data = json!({ "error": refusal.safe_text(), "code": refusal.code() });
+        let text = refusal.safe_text();
+        let mut data = json!({ "error": text, "code": refusal.code() });
         if let Some(path) = refusal.path() {
             data["path"] = path.into();
         }
         Document {
             status: refusal.status(),
             content_type: "application/json",
-            body: json!({ "type": "error", "data": data }).to_string(),
+            body: json!({ "type": "error", "error": text, "data": data }).to_string(),
         }
     }
 }
@@ -113,7 +115,7 @@ mod tests {
         let body: Value = serde_json::from_str(&reply.body).unwrap();
         let error = "messages[0].role: is missing";
         let data = json!({"error": error, "code": "invalid_request", "path": "messages[0].role"});
-        assert_eq!(body, json!({"type": "error", "data": data}));
+        assert_eq!(body, json!({"type": "error", "error": error, "data": data}));
         let failure = Failure::new(FailureKind::RateLimit, "secret");
         let reply = frontend("{}").refuse(&Refusal::Failure(&failure));
         assert_eq!(reply.status, 429);

@@ -10,7 +10,7 @@ use super::task::{annotation, task};
 use super::thread::bare_thread;
 use super::widget::{Step, step};
 use crate::error::FailureKind;
-use crate::event::{CancelledBy, Data, Event};
+use crate::event::{CancelledBy, Data, Event, FinishReason};
 use crate::items::{Body, Change, Folder, Item, ItemId, PageRunState, Style, Task, Thread, ThreadStatus, data};
 use crate::protocol::{Encoder, KeptContext, ReplyContext};
 
@@ -30,6 +30,8 @@ pub(super) struct View {
     pub(super) opening: Option<Box<KeptContext>>,
     /// True once the page has been asked to run something: no item follows.
     pub(super) asked: bool,
+    /// True once the turn has shown something that is an answer.
+    spoke: bool,
     folder: Folder,
 }
 
@@ -41,7 +43,7 @@ impl View {
         let begin =
             [Event::TurnStart { turn: context.turn.clone() }, Event::Now { ms: context.created.saturating_mul(1000) }];
         begin.iter().for_each(|event| folder.event(event, &mut Vec::new()));
-        Self { thread: opening.thread.clone(), opening: Some(opening), asked: false, folder }
+        Self { thread: opening.thread.clone(), opening: Some(opening), asked: false, spoke: false, folder }
     }
 
     pub(super) fn fold(&mut self, event: &Event, changes: &mut Vec<Change>) {
@@ -55,7 +57,29 @@ impl View {
         }
         let shown = item(finished, &self.thread.id)?;
         self.asked = is_pending(finished);
+        self.spoke |= !matches!(finished.body, Body::User(_) | Body::Workflow(_));
         Some(shown)
+    }
+
+    /// What is said before the turn has been said: what was shown until now is no answer.
+    pub(super) const fn opened(&mut self) {
+        self.spoke = false;
+    }
+
+    /// The error that ends a turn, if this event ends it with one. Whoever stopped a turn knows why it ended.
+    pub(super) fn error(&self, event: &Event) -> Option<ToldError> {
+        match event {
+            Event::Failed(failure) => Some(ToldError::of(failure.kind)),
+            Event::Cancelled { by: CancelledBy::Shutdown } => Some(ToldError::of(FailureKind::Shutdown)),
+            // The dialect has no word for how an answer ended, so one of which nothing can be seen would look like none.
+            Event::TurnEnd(end) if !self.spoke && !self.asked => match end.finish.reason {
+                FinishReason::Stop => None,
+                FinishReason::ContentFilter => Some(ToldError::of(FailureKind::ContentFilter)),
+                FinishReason::Length | FinishReason::ToolCalls | FinishReason::Pause => Some(ToldError::SILENT),
+                FinishReason::Error | FinishReason::Other => Some(ToldError::of(FailureKind::Empty)),
+            },
+            _ => None,
+        }
     }
 }
 
@@ -114,6 +138,7 @@ impl Encode {
         for shown in &opening.shown {
             self.finished(shown, "thread.item.done", out);
         }
+        self.view.opened();
     }
 
     fn change(&mut self, change: Change, out: &mut BytesMut) {
@@ -256,7 +281,7 @@ impl Encoder for Encode {
             self.change(change, out);
         }
         self.changes = changes;
-        if let Some(error) = error_of(event) {
+        if let Some(error) = self.view.error(event) {
             write(out, "error", error.members());
         }
     }
@@ -265,6 +290,8 @@ impl Encoder for Encode {
         keep_alive(out);
     }
 }
+
+const SILENT: &str = "The answer reached its limit before it said anything. Please try again.";
 
 /// What a page is told of a turn that ended badly.
 pub(super) struct ToldError {
@@ -277,6 +304,9 @@ pub(super) struct ToldError {
 }
 
 impl ToldError {
+    /// The turn reached a limit, of tokens or of steps.
+    const SILENT: Self = Self { message: Some(SILENT), text: SILENT, allow_retry: true };
+
     fn of(kind: FailureKind) -> Self {
         // What the user can do something about is said in words; the page has its own for the rest.
         let told = matches!(
@@ -304,15 +334,6 @@ impl ToldError {
     fn members(&self) -> Object {
         let code = if self.message.is_some() { "custom" } else { "stream.error" };
         Object::default().set("code", code).maybe("message", self.message).set("allow_retry", self.allow_retry)
-    }
-}
-
-/// The error that ends a turn, if this event ends it with one. Whoever stopped a turn knows why it ended.
-pub(super) fn error_of(event: &Event) -> Option<ToldError> {
-    match event {
-        Event::Failed(failure) => Some(ToldError::of(failure.kind)),
-        Event::Cancelled { by: CancelledBy::Shutdown } => Some(ToldError::of(FailureKind::Shutdown)),
-        _ => None,
     }
 }
 

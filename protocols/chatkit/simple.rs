@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use serde_json::Value;
 
-use super::encode::{View, error_of, is_pending};
+use super::encode::{View, is_pending};
 use super::frame::keep_alive;
 use super::object::Object;
 use crate::event::Event;
@@ -28,6 +28,7 @@ impl Simple {
         for item in opening.added.iter().chain(&opening.replaced).chain(&opening.shown) {
             self.finished(item, out);
         }
+        self.view.opened();
     }
 
     fn finished(&mut self, item: &Item, out: &mut BytesMut) {
@@ -57,7 +58,7 @@ impl Encoder for Simple {
             }
         }
         self.changes = changes;
-        if let Some(error) = error_of(event) {
+        if let Some(error) = self.view.error(event) {
             let frame = Object::default().set("type", "error").set("message", error.text);
             write(out, &frame.set("allow_retry", error.allow_retry));
         }

@@ -102,18 +102,21 @@ impl ThinkSplit {
             }
             State::Before => {
                 let start = self.held.trim_start();
-                if start.starts_with(OPEN) {
+                let near = self.held.len() - start.len() <= MOST_SPACE;
+                if near && start.starts_with(OPEN) {
                     self.skip_opening();
-                } else if OPEN.starts_with(start) && self.held.len() <= MOST_SPACE {
+                } else if near && OPEN.starts_with(start) {
                     return Ok(false);
                 } else {
                     self.state = State::Text;
                 }
             }
             State::Assumed(searched) => {
-                if self.held.trim_start().starts_with(OPEN) {
+                let start = self.held.trim_start();
+                let within = |end: usize| end <= MOST_HELD;
+                if start.starts_with(OPEN) && within(self.held.len() - start.len() + OPEN.len()) {
                     self.skip_opening();
-                } else if find_close(&self.held, searched).is_some() {
+                } else if find_close(&self.held, searched).is_some_and(|at| within(at + CLOSE.len())) {
                     self.state = State::Inside;
                 } else if self.held.len() > MOST_HELD {
                     self.state = State::Text;
@@ -257,5 +260,36 @@ mod tests {
             splitter.push(&"x".repeat(1024), &mut each).unwrap();
         }
         assert_eq!(given, 300 * 1024);
+    }
+
+    #[test]
+    fn bounds_hold_whatever_the_cut() {
+        let space = |count: usize| " ".repeat(count);
+        let long = "x".repeat(MOST_HELD);
+        let cases = [
+            (ThinkSplit::new as fn() -> ThinkSplit, format!("{}<think>a</think>b", space(MOST_SPACE))),
+            (ThinkSplit::new, format!("{}<think>a</think>b", space(MOST_SPACE + 1))),
+            (ThinkSplit::assuming_open, format!("{long}</think>b")),
+            (ThinkSplit::assuming_open, format!("{}</think>b", &long[CLOSE.len()..])),
+            (ThinkSplit::assuming_open, format!("{}<think>a</think>b", space(MOST_HELD))),
+        ];
+        for (at, (make, text)) in cases.iter().enumerate() {
+            let voices = |size: usize| {
+                let (mut split, mut said) = (make(), [String::new(), String::new()]);
+                let mut each = |voice: Voice, text: &str| {
+                    said[usize::from(voice == Voice::Text)].push_str(text);
+                    Ok(())
+                };
+                for piece in text.as_bytes().chunks(size) {
+                    split.push(std::str::from_utf8(piece).unwrap(), &mut each).unwrap();
+                }
+                split.finish(&mut each).unwrap();
+                said
+            };
+            let whole = voices(text.len());
+            for size in [1000, 257, 41] {
+                assert!(voices(size) == whole, "case {at} in pieces of {size}");
+            }
+        }
     }
 }

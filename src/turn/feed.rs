@@ -14,8 +14,11 @@ use super::turns::Leaving;
 use super::weight::weight;
 use crate::upstream::Tried;
 
-/// Most that is remembered for pages that come later, and most that a page may be behind.
+/// Most that is remembered for pages that come later.
 pub(super) const MOST: usize = 16 << 20;
+
+/// Most of what is said while a page follows that it may not have read, until the turn waits for it.
+pub(super) const BEHIND: usize = 1 << 20;
 
 /// Most pages that follow one turn.
 pub(super) const MOST_READERS: usize = 64;
@@ -32,6 +35,7 @@ pub(super) struct Feed {
     pub context: ReplyContext,
     leaving: Leaving,
     most: usize,
+    behind: usize,
     log: Mutex<Log>,
     cancel: watch::Sender<Option<CancelledBy>>,
     wound_up: watch::Sender<bool>,
@@ -56,6 +60,8 @@ struct Log {
     /// How many events have been forgotten; the first one that is left has this place.
     forgotten: u64,
     weight: usize,
+    /// The weight of all events that there have been.
+    said: u64,
     ended: bool,
     facts: Facts,
     readers: Vec<Reader>,
@@ -69,6 +75,12 @@ struct Reader {
     id: u64,
     /// The place of the next event.
     at: u64,
+    /// The weight of what was said before it came: it is not behind with that.
+    joined: u64,
+    /// The weight of what it has read of the log.
+    taken: u64,
+    /// True if it is waited for no more.
+    cut: bool,
     waker: Option<Waker>,
 }
 
@@ -82,13 +94,14 @@ pub(super) enum Read {
 }
 
 impl Feed {
-    /// An empty feed that remembers events of `most` bytes.
-    pub fn new(chat: ChatRequest, context: ReplyContext, leaving: Leaving, most: usize) -> Self {
+    /// An empty feed that remembers events of `most` bytes, and whose readers may be `behind` by so many.
+    pub fn new(chat: ChatRequest, context: ReplyContext, leaving: Leaving, most: usize, behind: usize) -> Self {
         Self {
             chat,
             context,
             leaving,
             most,
+            behind,
             log: Mutex::default(),
             cancel: watch::Sender::new(None),
             wound_up: watch::Sender::new(false),
@@ -104,7 +117,12 @@ impl Feed {
         }
         let id = log.next_reader;
         log.next_reader += 1;
-        log.readers.push(Reader { id, at: 0, waker: None });
+        let joined = log.said;
+        log.readers.push(Reader { id, at: 0, joined, taken: 0, cut: false, waker: None });
+        // From now on somebody may be kept waiting by the others.
+        let writer = log.writer.take();
+        drop(log);
+        writer.into_iter().for_each(Waker::wake);
         Some(id)
     }
 
@@ -126,7 +144,9 @@ impl Feed {
         let mut log = self.log();
         let Log { events, forgotten, readers, writer, .. } = &mut *log;
         let Some(reader) = readers.iter_mut().find(|other| other.id == reader) else { return Poll::Ready(Read::Lost) };
-        let Some(from) = reader.at.checked_sub(*forgotten) else { return Poll::Ready(Read::Lost) };
+        let Some(from) = reader.at.checked_sub(*forgotten).filter(|_| !reader.cut) else {
+            return Poll::Ready(Read::Lost);
+        };
         let before = out.len();
         out.extend(events.range(from as usize..).take(BATCH).cloned());
         let count = out.len() - before;
@@ -137,6 +157,7 @@ impl Feed {
             return Poll::Pending;
         }
         reader.at += count as u64;
+        reader.taken += out.iter().skip(before).map(|event| weight(event) as u64).sum::<u64>();
         let writer = writer.take();
         drop(log);
         writer.into_iter().for_each(Waker::wake);
@@ -159,7 +180,9 @@ impl Feed {
             return;
         }
         for event in events {
-            log.weight += weight(&event);
+            let weight = weight(&event);
+            log.weight += weight;
+            log.said += weight as u64;
             log.events.push_back(event);
         }
         if let Some(facts) = end {
@@ -177,19 +200,31 @@ impl Feed {
         let mut log = self.log();
         let seen = log.seen();
         log.forget(self.most, seen);
-        if log.weight <= self.most {
+        let (forgotten, said) = (log.forgotten, log.said);
+        let near = |reader: &Reader| reader.is_lost(forgotten) || reader.behind(said) <= self.behind;
+        if log.weight <= self.most && log.readers.iter().all(near) {
             return Poll::Ready(());
         }
         log.writer = Some(cx.waker().clone());
         Poll::Pending
     }
 
-    /// Forgets what is too much, whoever has not read it yet.
+    /// True if some reader keeps up, while others may not.
+    pub fn somebody_keeps_up(&self) -> bool {
+        let log = self.log();
+        let near = |reader: &Reader| !reader.is_lost(log.forgotten) && reader.behind(log.said) <= self.behind;
+        log.readers.iter().any(near)
+    }
+
+    /// Gives up whoever is too far behind, and forgets what is too much.
     pub fn cut_slow(&self) {
         let mut log = self.log();
         log.forget(self.most, u64::MAX);
-        let Log { forgotten, readers, .. } = &mut *log;
-        let slow = readers.iter_mut().filter(|reader| reader.at < *forgotten);
+        let Log { forgotten, readers, said, .. } = &mut *log;
+        for reader in &mut *readers {
+            reader.cut |= reader.behind(*said) > self.behind;
+        }
+        let slow = readers.iter_mut().filter(|reader| reader.is_lost(*forgotten));
         let wakers: Vec<Waker> = slow.filter_map(|reader| reader.waker.take()).collect();
         drop(log);
         wakers.into_iter().for_each(Waker::wake);
@@ -249,11 +284,24 @@ impl Feed {
     }
 }
 
+impl Reader {
+    /// The weight of what it has not read of what was said since it came.
+    fn behind(&self, said: u64) -> usize {
+        usize::try_from(said.saturating_sub(self.taken.max(self.joined))).unwrap_or(usize::MAX)
+    }
+
+    /// True if it cannot go on: it was cut, or what comes next is forgotten.
+    const fn is_lost(&self, forgotten: u64) -> bool {
+        self.cut || self.at < forgotten
+    }
+}
+
 impl Log {
     /// The place up to which all readers have read. One that was cut is waited for no more.
     fn seen(&self) -> u64 {
         let end = self.forgotten + self.events.len() as u64;
-        self.readers.iter().map(|reader| reader.at).filter(|at| *at >= self.forgotten).min().unwrap_or(end)
+        let waited_for = self.readers.iter().filter(|reader| !reader.is_lost(self.forgotten));
+        waited_for.map(|reader| reader.at).min().unwrap_or(end)
     }
 
     /// Forgets the oldest events in front of a place until what is left weighs at most `most`.
@@ -282,7 +330,7 @@ mod tests {
     }
 
     fn feed(most: usize) -> Feed {
-        Feed::new(ChatRequest::default(), ReplyContext::default(), Leaving::Finish, most)
+        Feed::new(ChatRequest::default(), ReplyContext::default(), Leaving::Finish, most, most)
     }
 
     fn delta(number: u32) -> Event {
@@ -375,6 +423,7 @@ mod tests {
         feed.append((0..5).map(delta));
         assert_eq!(read(&feed, quick).1.len(), 5);
         assert!(!room(&feed), "one has not read");
+        assert!(feed.somebody_keeps_up());
         feed.cut_slow();
         assert!(room(&feed));
         feed.append((5..6).map(delta));
@@ -385,6 +434,28 @@ mod tests {
         assert_eq!(read(&feed, slow), (Poll::Ready(Read::Lost), vec![]));
         feed.append((5..6).map(delta));
         assert_eq!(read(&feed, quick).1, vec![delta(5)]);
+    }
+
+    #[test]
+    fn who_comes_late_is_not_behind_with_what_was_said_before() {
+        let one = weight(&delta(0));
+        let feed = Feed::new(ChatRequest::default(), ReplyContext::default(), Leaving::Finish, one * 100, one * 3);
+        let first = feed.join().unwrap();
+        feed.append((0..10).map(delta));
+        assert!(!room(&feed), "the first is behind, though all is remembered");
+        assert!(!feed.somebody_keeps_up());
+        assert_eq!(read(&feed, first).1.len(), 10);
+        let late = feed.join().unwrap();
+        assert!(room(&feed));
+        feed.append((10..13).map(delta));
+        assert_eq!(read(&feed, first).1.len(), 3);
+        assert!(room(&feed));
+        feed.append((13..14).map(delta));
+        assert!(!room(&feed));
+        feed.cut_slow();
+        assert!(room(&feed));
+        assert_eq!(read(&feed, late).0, Poll::Ready(Read::Lost));
+        assert_eq!(read(&feed, first).1, vec![delta(13)]);
     }
 
     #[test]

@@ -143,7 +143,7 @@ mod tests {
     use crate::turn::Leaving;
 
     fn follower() -> (Arc<Feed>, Follower) {
-        let feed = Feed::new(ChatRequest::default(), ReplyContext::default(), Leaving::Finish, 1);
+        let feed = Feed::new(ChatRequest::default(), ReplyContext::default(), Leaving::Finish, 1, 1);
         let feed = Arc::new(feed);
         let follower = Follower::first(&feed);
         (feed, follower)

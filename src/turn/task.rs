@@ -18,7 +18,7 @@ use super::keeper::Keeper;
 use crate::server::Stop;
 use crate::upstream::Alarm;
 
-/// How long a turn waits for pages that are too far behind.
+/// How long a turn waits for pages that are too far behind, if others are not.
 const SLOW: Duration = Duration::from_secs(2);
 
 /// How long what is made beside a turn may take when the turn has ended.
@@ -115,6 +115,11 @@ impl Waits {
         if feed.poll_room(cx).is_ready() {
             self.slow = None;
             return Poll::Ready(());
+        }
+        // Where nobody is kept from reading, a slow page slows its provider down: its connection says how long.
+        if !feed.somebody_keeps_up() {
+            self.slow = None;
+            return Poll::Pending;
         }
         let alarm = self.slow.get_or_insert_with(|| Alarm::new(Instant::now() + SLOW));
         std::task::ready!(alarm.poll(cx));

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::claims::{Claim, Claims, Key, Stopped};
 use super::driver::{Driver, Parts};
-use super::feed::{Feed, MOST};
+use super::feed::{BEHIND, Feed, MOST};
 use super::follower::Follower;
 use super::keeper::{Keeper, within};
 use super::task::{Beside, Post, Running, unbreakable};
@@ -169,7 +169,7 @@ impl Turns {
         let watches = keeps.then(|| (Arc::clone(&self.watches), (owner.clone(), claim.thread().into())));
         let keeper =
             Keeper::new(store, owner, claim.thread(), parts.turn.clone(), &parts.model.name, folder).keeping(keeps);
-        let feed = Arc::new(Feed::new(chat, context, leaving, MOST));
+        let feed = Arc::new(Feed::new(chat, context, leaving, MOST, BEHIND));
         let follower = Follower::first(&feed);
         let running = Running {
             stop: parts.stop.clone(),

@@ -51,7 +51,9 @@ impl AnswerBody {
                     None => return Poll::Ready(None),
                 }
             },
-            Self::Replay(player) => player.poll_read(cx).map(|bytes| bytes.map(Ok)),
+            Self::Replay(player) => {
+                player.poll_read(cx).map(|piece| piece.map(|piece| piece.map_err(|broken| broken.to_string())))
+            }
             Self::Pieces(pieces) => pieces.as_mut().poll_next(cx),
         }
     }

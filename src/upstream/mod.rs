@@ -21,13 +21,13 @@ use std::time::Duration;
 pub use alarm::Alarm;
 pub use answer::{AnswerBody, Opening, Pieces, StandIn};
 pub use call::Call;
+pub use replay::{Broken, Player, Recorded, Recordings};
 pub use send::{KEPT, client};
 pub use transcribe::{MOST_AUDIO, Unheard};
 pub use tried::Tried;
 
 use crate::config::plan::{Plan, Source};
 use health::Health;
-use replay::Recordings;
 use send::Clients;
 
 /// What all calls share: pooled connections, recordings for providers that are replayed, and what is known of how the

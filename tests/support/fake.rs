@@ -98,6 +98,21 @@ impl Asked {
         self.socket.write_all(text.as_bytes()).await.is_ok()
     }
 
+    /// The same with any bytes.
+    pub async fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.socket.write_all(bytes).await.is_ok()
+    }
+
+    /// Waits until the gateway has closed the connection or sends more.
+    pub async fn left(&self) {
+        let _ = self.socket.peek(&mut [0]).await;
+    }
+
+    /// Closes the connection by a reset.
+    pub fn reset(self) {
+        self.socket.set_zero_linger().unwrap();
+    }
+
     /// Begins a good answer.
     pub async fn begin(&mut self) {
         self.raw("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n").await;

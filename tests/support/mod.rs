@@ -7,6 +7,7 @@ pub mod kept;
 pub mod page;
 pub mod protocols;
 pub mod scripted;
+pub mod staged;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -429,6 +429,31 @@ fn a_result_of_the_message_before_names_its_own_call() {
 }
 
 #[test]
+fn a_call_that_has_its_result_gets_no_other_and_none_of_it_goes_to_the_next_call() {
+    let search = |index, id: &str| {
+        begin(index, &format!(r#"{{"type":"server_tool_use","id":"{id}","name":"web_search","input":{{}}}}"#))
+    };
+    let result = |index, id: &str| {
+        begin(
+            index,
+            &format!(r#"{{"type":"web_search_tool_result","tool_use_id":"{id}","content":[{{"url":"{index}"}}]}}"#),
+        )
+    };
+    let blocks = [search(0, "a"), stop(0), search(1, "b"), stop(1)];
+    // The second is the first again, the third answers a call that nobody knows.
+    let results = [result(2, "a"), stop(2), result(3, "a"), stop(3), result(4, "c"), stop(4), result(5, "b"), stop(5)];
+    let (_, events) = decoded(&over(&[&blocks[..], &results].concat(), "end_turn"));
+    let answered: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::ToolResult(result) => Some((result.call.as_str(), result.output["content"][0]["url"].as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(answered, [("a", Some("2")), ("b", Some("4"))]);
+}
+
+#[test]
 fn citations_come_before_with_and_in_the_start_of_text() {
     let cite = |title: &str| {
         format!(

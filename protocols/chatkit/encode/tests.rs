@@ -54,6 +54,25 @@ fn turn(turn: &[Event]) -> Vec<Value> {
     streamed(turn).split_off(3)
 }
 
+#[test]
+fn an_answer_that_reaches_its_limit_before_it_says_anything_is_an_error_and_not_silence() {
+    let end = |reason| {
+        let finish = crate::event::Finish { reason, raw: None };
+        let end = Event::TurnEnd(Box::new(crate::event::TurnEnd { finish, ..Default::default() }));
+        [vec![crate::order::first_step(None, None), Event::StepEnd(Box::default())], vec![end]].concat()
+    };
+    for reason in [FinishReason::Length, FinishReason::ToolCalls] {
+        let said = turn(&end(reason));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!((&said[0]["type"], &said[0]["code"]), (&json!("error"), &json!("custom")));
+        assert!(encoded(Simple::new(&context()), &end(reason)).contains("reached its limit"));
+    }
+    assert_eq!(turn(&end(FinishReason::Stop)), Vec::<Value>::new());
+    // With a word before it, the page sees what there is.
+    let text = sample::text();
+    assert!(words(&turn(&text)).iter().all(|word| *word != "error"));
+}
+
 /// The type of each event; of an update, the last word of what it updates.
 fn words(events: &[Value]) -> Vec<&str> {
     events.iter().map(kind).collect()

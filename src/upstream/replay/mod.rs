@@ -2,7 +2,7 @@
 //! no network needed.
 //!
 //! A folder holds `PROTOCOL/SCENARIO.sse`, `.ndjson` or `.json`: raw bytes of an answer; and `replay.toml`, which says
-//! what is played when. One folder is built in.
+//! what is played when, and how it breaks. One folder is built in.
 
 mod player;
 mod script;
@@ -16,10 +16,11 @@ use bytes::Bytes;
 use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::protocol::AnswerHead;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use player::Framing;
-pub use player::Player;
+pub use player::{Broken, Player};
 use script::{Choice, Script, Scripts};
 
 use super::answer::AnswerBody;
@@ -45,13 +46,26 @@ pub struct Recordings {
     files: HashMap<String, Bytes>,
 }
 
+/// An answer as it is played.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The HTTP status.
+    pub status: u16,
+    /// Its headers, beside those that say how long it is.
+    pub headers: HeaderMap,
+    /// Whether the answer breaks off before its head.
+    pub headless: bool,
+    /// Its body.
+    pub body: Player,
+}
+
 impl Recordings {
     /// The recordings of a folder, or those built in.
     ///
     /// # Errors
     /// The folder cannot be read, or its `replay.toml` is wrong.
     pub fn load(folder: Option<&Path>) -> io::Result<Self> {
-        let files = match folder {
+        let mut files = match folder {
             Some(folder) => read_folder(folder)?,
             None => built_in(),
         };
@@ -59,10 +73,43 @@ impl Recordings {
         let scripts = Scripts::parse(&index).map_err(|error| {
             io::Error::new(io::ErrorKind::InvalidData, format!("{INDEX} of the recordings: {error}"))
         })?;
+        if scripts.built_in {
+            for (name, bytes) in built_in() {
+                files.entry(name).or_insert(bytes);
+            }
+        }
         Ok(Self { scripts, files })
     }
 
-    /// The answer to `chat`, as this provider's protocol would send it.
+    /// The names of all scripts.
+    pub fn scripts(&self) -> impl Iterator<Item = &str> {
+        self.scripts.iter().map(|script| script.name.as_str())
+    }
+
+    /// The answer to `chat` in a protocol, with this pause between its pieces where the scripts have no other.
+    /// Nothing if there is no recording.
+    pub fn answer(&self, protocol: &str, model: &str, chat: &ChatRequest, pace: Option<Duration>) -> Option<Recorded> {
+        let Choice { file: name, script, values } = self.scripts.choose(chat, model);
+        let status = script.and_then(|script| script.status).unwrap_or(200);
+        let own = script.and_then(|script| script.body.clone()).map(|body| (Framing::Document, body.into()));
+        let found = own.or_else(|| self.file(protocol, name));
+        let (framing, bytes) = if (200..300).contains(&status) {
+            found.or_else(|| self.file(protocol, DEFAULT))?
+        } else {
+            found.unwrap_or((Framing::Document, Bytes::new()))
+        };
+        let bytes = if values.is_empty() { bytes } else { filled(&bytes, &values) };
+        let own = script.and_then(|script| script.pace).map(Duration::from_millis);
+        let stop = script.and_then(|script| script.stop.as_ref());
+        Some(Recorded {
+            status,
+            headers: script.map(headers).unwrap_or_default(),
+            headless: stop.is_some_and(|stop| stop.after.is_none()),
+            body: Player::new(&bytes, framing, script, pace.or(own).unwrap_or(PACE)),
+        })
+    }
+
+    /// The same as a call of this provider gets it.
     ///
     /// # Errors
     /// A recorded error status, or there is nothing recorded for this protocol.
@@ -73,21 +120,19 @@ impl Recordings {
         chat: &ChatRequest,
         pace: Option<Duration>,
     ) -> Result<AnswerBody, Box<Failure>> {
-        let Choice { file: name, script, values } = self.scripts.choose(chat, model);
         let protocol = provider.protocol.name;
-        let status = script.and_then(|script| script.status).unwrap_or(200);
-        let found = self.file(protocol, name);
-        if !(200..300).contains(&status) {
-            let body = found.map(|(_, bytes)| bytes).unwrap_or_default();
-            return Err(Box::new(refused(provider, status, script, &body)));
-        }
-        let Some((framing, bytes)) = found.or_else(|| self.file(protocol, DEFAULT)) else {
-            let message = format!("there is no recording {protocol}/{name}");
-            return Err(Failure::boxed(FailureKind::NotFound, message));
+        let Some(recorded) = self.answer(protocol, model, chat, pace) else {
+            return Err(Failure::boxed(FailureKind::NotFound, format!("there is no recording for {protocol}")));
         };
-        let bytes = if values.is_empty() { bytes } else { filled(&bytes, &values) };
-        let own = script.and_then(|script| script.pace).map(Duration::from_millis);
-        Ok(AnswerBody::Replay(Player::new(&bytes, framing, pace.or(own).unwrap_or(PACE))))
+        if (200..300).contains(&recorded.status) {
+            return Ok(AnswerBody::Replay(recorded.body));
+        }
+        let head = AnswerHead {
+            status: recorded.status,
+            content_type: recorded.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
+            retry_after: failure::retry_after(&recorded.headers, SystemTime::now()),
+        };
+        Err(Box::new(provider.upstream.failure(&head, &recorded.body.into_rest())))
     }
 
     fn file(&self, protocol: &str, name: &str) -> Option<(Framing, Bytes)> {
@@ -96,6 +141,13 @@ impl Recordings {
             self.files.get(&path).map(|bytes| (framing, bytes.clone()))
         })
     }
+}
+
+fn headers(script: &Script) -> HeaderMap {
+    let parsed = |(name, value): (&String, &String)| {
+        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+    };
+    script.headers.iter().filter_map(parsed).collect()
 }
 
 /// A recording with `{{name}}` replaced by the value of that name as it stands in a JSON string, and `{{{name}}}` by the
@@ -113,22 +165,6 @@ fn filled(bytes: &Bytes, values: &BTreeMap<String, String>) -> Bytes {
 fn quoted(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
     json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json).to_owned()
-}
-
-fn refused(provider: &Provider, status: u16, script: Option<&Script>, body: &[u8]) -> Failure {
-    let headers: HeaderMap = script
-        .into_iter()
-        .flat_map(|script| &script.headers)
-        .filter_map(|(name, value)| {
-            Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
-        })
-        .collect();
-    let head = AnswerHead {
-        status,
-        content_type: headers.get("content-type").and_then(|value| value.to_str().ok()),
-        retry_after: failure::retry_after(&headers, SystemTime::now()),
-    };
-    provider.upstream.failure(&head, body)
 }
 
 fn built_in() -> HashMap<String, Bytes> {

@@ -1,5 +1,6 @@
-//! A recorded answer, delivered event by event.
+//! A recorded answer, delivered event by event, or broken as its script says.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -7,9 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Sleep, sleep};
 
+use super::script::{Break, Script};
+
 /// How a recording is cut into events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
+pub(super) enum Framing {
     /// At blank lines.
     Events,
     /// At line ends.
@@ -19,9 +22,9 @@ pub enum Framing {
 }
 
 impl Framing {
-    pub const ALL: [Self; 3] = [Self::Events, Self::Lines, Self::Document];
+    pub(super) const ALL: [Self; 3] = [Self::Events, Self::Lines, Self::Document];
 
-    pub const fn extension(self) -> &'static str {
+    pub(super) const fn extension(self) -> &'static str {
         match self {
             Self::Events => "sse",
             Self::Lines => "ndjson",
@@ -58,26 +61,74 @@ fn event_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// Why no more of a recording comes, where that is not its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The connection was closed.
+    Closed,
+    /// The connection was reset.
+    Reset,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the script closes the connection",
+            Self::Reset => "the script resets the connection",
+        })
+    }
+}
+
 /// Delivers a recording.
+#[derive(Debug)]
 pub struct Player {
     pieces: std::vec::IntoIter<Bytes>,
+    end: Break,
     pace: Duration,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Player {
-    /// A recording from its beginning, with a pause of `pace` between its events.
-    pub fn new(bytes: &Bytes, framing: Framing, pace: Duration) -> Self {
-        Self { pieces: framing.pieces(bytes).into_iter(), pace, pause: None }
+    /// A recording from its beginning, with a pause of `pace` between its pieces.
+    pub(super) fn new(bytes: &Bytes, framing: Framing, script: Option<&Script>, pace: Duration) -> Self {
+        let mut pieces = framing.pieces(bytes);
+        if let Some(insert) = script.and_then(|script| script.insert.as_ref()) {
+            pieces.insert(insert.after.min(pieces.len()), insert.text.clone().into());
+        }
+        if let Some(size) = script.and_then(|script| script.pieces) {
+            let whole = Bytes::from(pieces.concat());
+            pieces = (0..whole.len())
+                .step_by(size.get())
+                .map(|at| whole.slice(at..whole.len().min(at.saturating_add(size.get()))))
+                .collect();
+        }
+        let stop = script.and_then(|script| script.stop.as_ref());
+        if let Some(stop) = stop {
+            pieces.truncate(stop.after.unwrap_or(0));
+        }
+        let end = stop.map_or(Break::End, |stop| stop.how);
+        Self { pieces: pieces.into_iter(), end, pace, pause: None }
     }
 
-    /// The next event; `None` at the end.
-    pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// All that has not been delivered, at once.
+    pub(super) fn into_rest(self) -> Bytes {
+        self.pieces.as_slice().concat().into()
+    }
+
+    /// The next piece; `None` at the end.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
         }
         self.pause = (!self.pace.is_zero() && self.pieces.len() > 1).then(|| Box::pin(sleep(self.pace)));
-        Poll::Ready(self.pieces.next())
+        match (self.pieces.next(), self.end) {
+            (Some(piece), _) => Poll::Ready(Some(Ok(piece))),
+            (None, Break::End) => Poll::Ready(None),
+            (None, Break::Close) => Poll::Ready(Some(Err(Broken::Closed))),
+            (None, Break::Reset) => Poll::Ready(Some(Err(Broken::Reset))),
+            // Only a deadline of the reader ends this.
+            (None, Break::Stall) => Poll::Pending,
+        }
     }
 }
 
@@ -90,10 +141,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn events_come_one_by_one_with_a_pause_between() {
         let text = "data: 1\n\nevent: x\r\ndata: 2\r\n\r\ndata: 3";
-        let mut player = Player::new(&Bytes::from_static(text.as_bytes()), Framing::Events, Duration::from_millis(10));
+        let mut player =
+            Player::new(&Bytes::from_static(text.as_bytes()), Framing::Events, None, Duration::from_millis(10));
         let (start, mut seen) = (Instant::now(), Vec::new());
         while let Some(piece) = std::future::poll_fn(|cx| player.poll_read(cx)).await {
-            seen.push((start.elapsed().as_millis(), String::from_utf8(piece.to_vec()).unwrap()));
+            seen.push((start.elapsed().as_millis(), String::from_utf8(piece.unwrap().to_vec()).unwrap()));
         }
         let pieces: Vec<&str> = seen.iter().map(|(_, piece)| piece.as_str()).collect();
         assert_eq!(pieces, ["data: 1\n\n", "event: x\r\ndata: 2\r\n\r\n", "data: 3"]);
@@ -106,5 +158,35 @@ mod tests {
         let bytes = Bytes::from_static(b"{\"a\":1}\n\n{\"b\":2}\n");
         assert_eq!(Framing::Lines.pieces(&bytes).len(), 3);
         assert_eq!(Framing::Document.pieces(&bytes), [bytes]);
+    }
+
+    fn played(script: &str) -> (Vec<String>, String) {
+        let script: Script = toml::from_str(script).unwrap();
+        let bytes = Bytes::from_static(b"data: 1\n\ndata: 2\n\ndata: 3\n\n");
+        let mut player = Player::new(&bytes, Framing::Events, Some(&script), Duration::ZERO);
+        let (mut pieces, mut cx) = (Vec::new(), Context::from_waker(std::task::Waker::noop()));
+        loop {
+            match player.poll_read(&mut cx) {
+                Poll::Ready(Some(Ok(piece))) => pieces.push(String::from_utf8(piece.to_vec()).unwrap()),
+                end => return (pieces, format!("{end:?}")),
+            }
+        }
+    }
+
+    #[test]
+    fn a_script_says_what_is_put_in_and_how_it_breaks_off() {
+        let ends = [("end", "Ready(None)"), ("stall", "Pending"), ("reset", "Ready(Some(Err(Reset)))")];
+        for (how, expected) in ends {
+            let (pieces, end) = played(&format!("name = \"x\"\nstop = {{ after = 2, how = \"{how}\" }}"));
+            assert_eq!((pieces.len(), end.as_str()), (2, expected));
+        }
+        let script =
+            "name = \"x\"\ninsert = { after = 1, text = \"data: !\\n\\n\" }\nstop = { how = \"close\", after = 3 }";
+        let (pieces, end) = played(script);
+        assert_eq!(pieces, ["data: 1\n\n", "data: !\n\n", "data: 2\n\n"]);
+        assert_eq!(end, "Ready(Some(Err(Closed)))");
+        let (pieces, end) = played("name = \"x\"\npieces = 10");
+        assert_eq!(pieces, ["data: 1\n\nd", "ata: 2\n\nda", "ta: 3\n\n"]);
+        assert_eq!(end, "Ready(None)");
     }
 }

@@ -1,6 +1,7 @@
 //! What is played when: `replay.toml`.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use chatwire_protocols::chat::{ChatRequest, Part, Role};
 use serde::Deserialize;
@@ -11,6 +12,9 @@ const LONGEST: usize = 100;
 /// The scripts, in the order of the file: the first that fits is played.
 #[derive(Debug, Default, Deserialize)]
 pub struct Scripts {
+    /// True if files that are not in the folder are those that are built in.
+    #[serde(default)]
+    pub built_in: bool,
     #[serde(default)]
     scripts: Vec<Script>,
 }
@@ -25,13 +29,15 @@ pub struct Script {
     pub words: Vec<String>,
     /// The file that is played, if it is not called like the scenario.
     pub file: Option<String>,
+    /// The body, instead of a file.
+    pub body: Option<String>,
     /// What the recording's `{{name}}` stand for, where the user's text says nothing else.
     #[serde(default)]
     pub set: BTreeMap<String, String>,
     /// The words of the user's text behind which such a value stands, up to the end of its sentence or an "and".
     #[serde(default)]
     pub catch: BTreeMap<String, String>,
-    /// This in the model's name chooses it, where no words choose another.
+    /// This in the model's name chooses it, where no words choose another. Of several, the longest counts.
     pub model: Option<String>,
     /// The script that is played behind the results of this one's calls.
     pub after: Option<String>,
@@ -42,6 +48,46 @@ pub struct Script {
     pub headers: BTreeMap<String, String>,
     /// The pause between events in milliseconds.
     pub pace: Option<u64>,
+    /// The body comes in pieces of so many bytes, not event by event.
+    pub pieces: Option<NonZeroUsize>,
+    /// What stands between its events that is none of the recording.
+    pub insert: Option<Insert>,
+    /// Where and how it ends too early.
+    pub stop: Option<Stop>,
+}
+
+/// A text between two events of a recording.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Insert {
+    /// Behind how many events.
+    pub after: usize,
+    /// The text.
+    pub text: String,
+}
+
+/// An early end.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// Behind how many pieces of the body. Without it there is not even a head.
+    pub after: Option<usize>,
+    /// In which way.
+    pub how: Break,
+}
+
+/// How an answer breaks off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Break {
+    /// The body ends as if it were whole.
+    End,
+    /// The connection is closed.
+    Close,
+    /// The connection is reset.
+    Reset,
+    /// Nothing more comes, and the connection stays open.
+    Stall,
 }
 
 /// What is played.
@@ -67,13 +113,20 @@ impl Scripts {
         toml::from_str(text)
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Script> {
+        self.scripts.iter()
+    }
+
     /// What to play for a conversation: chosen by the user's last text, then by the model's name; and behind tool
     /// results, what follows that.
     pub fn choose(&self, chat: &ChatRequest, model: &str) -> Choice<'_> {
         let (text, rounds) = last_question(chat);
         let by_words = |script: &&Script| script.words.iter().any(|word| says(&text, word));
         let by_model = |script: &&Script| script.model.as_ref().is_some_and(|part| model.contains(part.as_str()));
-        let first = self.scripts.iter().find(by_words).or_else(|| self.scripts.iter().find(by_model));
+        let longest = |script: &&Script| std::cmp::Reverse(script.model.as_ref().map_or(0, String::len));
+        let named = || self.scripts.iter().filter(by_model).min_by_key(longest);
+        let first = self.scripts.iter().find(by_words).or_else(named);
         let mut name = first.map_or(super::DEFAULT, |script| script.name.as_str());
         for _ in 0..rounds {
             name = self.named(name).and_then(|script| script.after.as_deref()).unwrap_or(super::DEFAULT);
@@ -141,6 +194,9 @@ mod tests {
         name = "reasoning"
         model = "reasoning"
         [[scripts]]
+        name = "long-reasoning"
+        model = "long-reasoning"
+        [[scripts]]
         name = "busy"
         words = ["busy", "429"]
         status = 429
@@ -179,6 +235,7 @@ mod tests {
     fn words_choose_before_the_models_name() {
         assert_eq!(chosen("the WEATHER please", "reasoning-1", 0), "tool Bern");
         assert_eq!(chosen("hello", "a-reasoning-1", 0), "reasoning");
+        assert_eq!(chosen("hello", "a-long-reasoning-1", 0), "long-reasoning");
         assert_eq!(chosen("are you busy?", "m", 0), "busy");
         assert_eq!(chosen("hello", "m", 0), "text");
         assert_eq!(chosen("busybody", "m", 0), "text");
