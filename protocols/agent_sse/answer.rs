@@ -41,10 +41,11 @@ const UNKNOWN: &str = "Session not found";
 /// A mistake, or a failure outside of a stream. The old server's framework calls what is wrong in a body 422, and says
 /// that it can do no more with 503.
 pub(super) fn refuse(refusal: &Refusal<'_>) -> Document {
-    let status = match (refusal.status(), refusal.code()) {
-        (400, _) => 422,
-        (409, "busy") => 503,
-        (status, _) => status,
+    let status = match (refusal, refusal.status(), refusal.code()) {
+        (Refusal::Caller(_), 400, _) => 422,
+        (_, 409, "busy") => 503,
+        // What the provider finds too long or wrong stands in no field of the body.
+        (_, status, _) => status,
     };
     match refusal.code() {
         "unknown_thread" => detail(status, UNKNOWN),
@@ -137,5 +138,7 @@ mod tests {
         }
         let failure = Failure::new(FailureKind::Overloaded, "secret at 10.0.0.1");
         assert!(!refuse(&Refusal::Failure(&failure)).body.contains("secret"));
+        let long = Failure::new(FailureKind::ContextLength, "too long");
+        assert_eq!(refuse(&Refusal::Failure(&long)).status, 400);
     }
 }

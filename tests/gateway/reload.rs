@@ -61,7 +61,7 @@ impl Running {
     }
 
     async fn get(&self, path: &str) -> Answer {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         Page::raw(self.gateway.addr, &request).await.answer().await
     }
 }
@@ -205,7 +205,7 @@ async fn a_key_that_is_rotated_in_its_file_is_sent_from_then_on_and_the_connecti
 async fn requests_on_one_connection_have_the_plan_of_their_time() {
     let (a, b) = (Fake::start().await, Fake::start().await);
     let running = Running::start(&config((&a, &b), "a", "", LISTEN)).await;
-    let request = "GET /new/tools HTTP/1.1\r\nhost: gateway\r\n\r\n";
+    let request = "GET /new/tools HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut page = Page::raw(running.gateway.addr, request).await;
     page.until("404 Not Found").await;
     running.changes(&config((&a, &b), "a", "", LISTEN).replace("/api", "/new")).await;

@@ -48,7 +48,7 @@ impl Brought {
 
     async fn post(&self, path: &str, body: &Value) -> Page {
         let body = body.to_string();
-        let head = format!("POST {path} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n");
+        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n");
         Page::raw(
             self.gateway.addr,
             &format!("{head}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len()),

@@ -25,7 +25,7 @@ const ALL: PageQuery = PageQuery { after: None, limit: u32::MAX, direction: Dire
 #[test]
 fn writer() {
     let Some(file) = std::env::var_os(FILE) else { return };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     runtime.block_on(async {
         let store = std::sync::Arc::new(Sqlite::open(Path::new(&file)).unwrap());
         let me = owner("me");

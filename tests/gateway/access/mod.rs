@@ -62,7 +62,7 @@ async fn send(gateway: &Gateway, method: &str, path: &str, key: &str, body: &str
 
 async fn send_with(gateway: &Gateway, method: &str, path: &str, headers: &str, body: &str) -> Answer {
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: a\r\norigin: {PAGE}\r\ncontent-type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\norigin: {PAGE}\r\ncontent-type: application/json\r\n\
          connection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
         body.len()
     );

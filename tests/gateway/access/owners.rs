@@ -34,7 +34,7 @@ async fn made(gateway: &Gateway) -> Vec<Made> {
     let form = "--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\
         content-type: text/plain\r\n\r\ntea\r\n--XX--\r\n";
     let head = format!(
-        "POST /attachments HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-api-key: {ANN}\r\n\
+        "POST /attachments HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-api-key: {ANN}\r\n\
          content-type: multipart/form-data; boundary=XX\r\ncontent-length: {}\r\n\r\n{form}",
         form.len()
     );

@@ -14,7 +14,7 @@ use crate::support::page::Page;
 /// The head of the answer to a handshake.
 async fn open(gateway: &Gateway, path: &str, headers: &str) -> String {
     let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-version: 13\r\n\
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-version: 13\r\n\
          sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
     );
     let mut page = Page::raw(gateway.addr, &request).await;
@@ -69,7 +69,7 @@ async fn a_socket_ends_with_its_credential() {
     let mut lifetime = Duration::from_secs(1);
     loop {
         let gateway = with_brief_key(lifetime).await;
-        let request = "GET /agent-chat/ws/chat HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+        let request = "GET /agent-chat/ws/chat HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nx-api-key: brief\r\n\r\n";
         let mut page = Page::raw(gateway.addr, request).await;
         if page.until("\r\n\r\n").await.starts_with("HTTP/1.1 401") {

@@ -88,7 +88,7 @@ impl Socket {
     /// A connection whose bytes the test writes itself.
     pub async fn raw(addr: SocketAddr) -> TcpStream {
         let mut stream = TcpStream::connect(addr).await.unwrap();
-        let head = "GET /ws/chat HTTP/1.1\r\nhost: h\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+        let head = "GET /ws/chat HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut seen = Vec::new();
@@ -184,7 +184,7 @@ pub async fn rest(addr: SocketAddr, method: &str, path: &str, body: Option<&Valu
     use crate::support::page::Page;
     let body = body.map(Value::to_string).unwrap_or_default();
     let media = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{media}");
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{media}");
     let page = Page::raw(addr, &format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
     let answer = page.answer().await;
     (answer.status, if answer.body.is_empty() { Value::Null } else { answer.json() })
