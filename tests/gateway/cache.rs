@@ -161,7 +161,8 @@ async fn say(fake: &Fake, gateway: &Gateway, path: &str, known: bool) -> String 
         _ => json!({"id": "c", "messages": [{"id": "u", "role": "user", "parts": [{"type": "text", "text": "Say it."}]}]}),
     }
     .to_string();
-    let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n");
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n");
     let page = Page::raw(gateway.addr, &format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
     if !known {
         let chunk = |delta: &str, finish: &str| {

@@ -15,6 +15,7 @@ mod provider;
 mod refused;
 mod reload;
 mod restarted;
+mod secrets;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

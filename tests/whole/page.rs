@@ -55,7 +55,7 @@ pub fn get(address: &str, path: &str) -> Value {
     heard.json()
 }
 
-fn exchange(address: &str, headers: &str, method: &str, path: &str, body: &str) -> Heard {
+pub fn exchange(address: &str, headers: &str, method: &str, path: &str, body: &str) -> Heard {
     let mut bytes = Vec::new();
     // A gateway that is killed refuses or resets connections.
     if let Ok(mut socket) = TcpStream::connect(address.trim_start_matches("http://")) {

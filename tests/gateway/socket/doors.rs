@@ -38,7 +38,8 @@ async fn users_do_not_see_each_others_chats() {
     let mut setup = setup(&fake);
     setup.owner = Some("x-user".to_owned());
     let gateway = setup.start().await;
-    let head = "POST /api/chats HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-user: ann\r\ncontent-length: 0\r\n\r\n";
+    let head =
+        "POST /api/chats HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-user: ann\r\ncontent-length: 0\r\n\r\n";
     let made = crate::support::page::Page::raw(gateway.addr, head).await.answer().await.json();
     let id = made["id"].as_str().unwrap();
     for (user, kind) in [("ann", "history"), ("bob", "error")] {
