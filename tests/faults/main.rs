@@ -249,6 +249,7 @@ async fn every_script_ends_honestly_in_every_dialect() {
     let serving = tokio::spawn(listening.serve());
 
     let client = chatwire::upstream::client(LONG, 64).unwrap();
+    canary::watch_logs();
     let secrets = [KEY.to_owned(), "10.1.2.3".to_owned(), provider.addr.to_string()];
     let mut truths = BTreeMap::new();
     let (places, mut asked) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());
