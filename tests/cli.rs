@@ -1,16 +1,31 @@
 //! The `chatwire` command as it is run.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod canary;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use canary::Place;
+
+const KEY: &str = "sk-canary-0123456789";
+
+/// What it prints is searched for secrets.
 fn chatwire(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_chatwire")).args(args).env_remove("OPENAI_API_KEY").output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatwire"));
+    let output = command.args(args).env_remove("OPENAI_API_KEY").env("CANARY", KEY).output().unwrap();
+    canary::look(Place::Output, &output.stdout);
+    canary::look(Place::Output, &output.stderr);
+    output
 }
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
+}
+
+fn text_of(output: &Output) -> String {
+    format!("{}{}", text(&output.stdout), text(&output.stderr))
 }
 
 /// A configuration file of the test's own.
@@ -35,6 +50,30 @@ fn check_shows_a_mistake_with_file_line_caret_and_the_right_word() {
              = help: did you mean `max_body`?\n\nerror: 1 mistake in {path}\n"
         )
     );
+}
+
+#[test]
+fn no_command_shows_a_secret_of_a_file_right_or_wrong() {
+    let right = "[providers.p]\nprotocol = \"openai-chat\"\nbase_url = \"http://127.0.0.1:1/v1\"\n\
+        api_key = { env = \"CANARY\" }\n[models.m]\ntargets = [\"p/m\"]\n";
+    let env = "{ env = \"CANARY\" }";
+    let written = format!("\"{KEY}\"");
+    let wrong = [
+        right.replace(env, &written),
+        right.replace("CANARY", KEY),
+        right.replace(env, &format!("[{env}, {written}]")),
+        right.replace("api_key", "api_kee").replace(env, &written),
+        right.replace(env, &format!("\"{KEY}")),
+        right
+            .replace("[models.m]", &format!("headers = {{ x-a = {{ env = \"CANARY\", x = {written} }} }}\n[models.m]")),
+    ];
+    for (number, text) in [right.to_owned()].iter().chain(&wrong).enumerate() {
+        let path = file(&format!("secret-{number}"), text);
+        for command in ["check", "routes"] {
+            let output = chatwire(&[command, "--config", path.to_str().unwrap()]);
+            assert_eq!(output.status.success(), number == 0, "{text}: {}", text_of(&output));
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod binary;
+mod canary;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -65,6 +66,7 @@ fn every_curl_of_the_documentation_answers_as_shown() {
         }
         let command = block.text.replace("http://127.0.0.1:8000", &gateway.address);
         let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+        canary::look(canary::Place::Answer, &output.stdout);
         let output = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(!output.is_empty(), "{}: no output", block.place);
         if let Some(expected) = blocks.get(at + 1).filter(|next| next.language == "text") {

@@ -250,7 +250,12 @@ pub(crate) fn utf8(line: &[u8]) -> Cow<'_, str> {
 /// The first bytes of something unreadable, for the log.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     let cut = &bytes[..bytes.len().min(300)];
-    String::from_utf8_lossy(cut).split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut text = String::from_utf8_lossy(cut).split_whitespace().collect::<Vec<_>>().join(" ");
+    // What takes secrets out must see where a part of one may stand.
+    if cut.len() < bytes.len() {
+        text.push('…');
+    }
+    text
 }
 
 pub(crate) fn too_long(limit: usize) -> Box<Failure> {

@@ -15,8 +15,9 @@ use tokio::time::Instant;
 use super::answer::{AnswerBody, Opening};
 use super::health::Ticket;
 use super::places::Place;
+use super::scrub::scrub;
 use super::send::{self, Via};
-use super::{Alarm, Upstreams, failure};
+use super::{Alarm, Upstreams};
 use crate::config::plan::{Model, ModelTarget, Source};
 
 /// How long a provider may take to close an answer that is complete.
@@ -317,7 +318,7 @@ impl Attempt {
     }
 
     fn failed(&mut self, mut failure: Box<Failure>) -> Heard {
-        failure::scrub(&mut failure, &self.target().provider);
+        scrub(&mut failure, &self.target().provider);
         Heard::Failure(failure)
     }
 }

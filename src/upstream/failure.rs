@@ -1,16 +1,10 @@
-//! Failures of the way to a provider, as typed failures; and secrets taken out of all of them.
+//! Failures of the way to a provider, as typed failures.
 
 use std::error::Error as _;
 use std::time::{Duration, SystemTime};
 
 use chatwire_protocols::error::{Failure, FailureKind};
 use http::HeaderMap;
-use serde_json::Value;
-
-use crate::config::plan::Provider;
-
-/// Secrets shorter than this are not looked for: they would be found in any text.
-const SHORTEST_SECRET: usize = 6;
 
 /// The request could not be sent, or no head came back.
 pub fn of_request(error: &reqwest::Error) -> Box<Failure> {
@@ -58,25 +52,6 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     match value.parse::<f64>() {
         Ok(number) => seconds(number),
         Err(_) => httpdate::parse_http_date(value).ok().map(|date| date.duration_since(now).unwrap_or_default()),
-    }
-}
-
-/// Takes the provider's secrets out of a failure's texts: providers like to repeat the key they refuse.
-pub fn scrub(failure: &mut Failure, provider: &Provider) {
-    let secrets = provider.keys.iter().chain(provider.headers.iter().map(|(_, value)| value));
-    for secret in secrets.map(|secret| secret.expose()).filter(|secret| secret.len() >= SHORTEST_SECRET) {
-        let clean = |text: &mut String| {
-            if text.contains(secret) {
-                *text = text.replace(secret, "…");
-            }
-        };
-        clean(&mut failure.message);
-        if let Some(type_) = &mut failure.type_ {
-            clean(type_);
-        }
-        if let Some(Value::String(code)) = &mut failure.code {
-            clean(code);
-        }
     }
 }
 

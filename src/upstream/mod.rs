@@ -9,6 +9,7 @@ mod health;
 mod places;
 mod policy;
 mod replay;
+mod scrub;
 mod send;
 mod transcribe;
 mod tried;

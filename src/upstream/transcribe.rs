@@ -8,8 +8,9 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::Upstreams;
+use super::scrub::scrub;
 use super::send::{self, Via};
-use super::{Upstreams, failure};
 use crate::config::plan::{Source, Transcription};
 
 /// Longest sound that is sent on, in bytes: as much as the best-known provider takes.
@@ -93,7 +94,7 @@ impl Upstreams {
             .await
             .unwrap_or_else(|_| Err(Failure::boxed(FailureKind::Timeout, "no transcription came in time")));
         answer.map(|answer| answer.text).map_err(|mut error| {
-            failure::scrub(&mut error, provider);
+            scrub(&mut error, provider);
             error.into()
         })
     }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[path = "../canary/mod.rs"]
+mod canary;
 mod dialects;
 #[path = "../support/mod.rs"]
 mod support;
@@ -28,6 +30,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
+use canary::Place;
 use dialects::{DIALECTS, Dialect};
 use support::staged::Staged;
 use support::{KEY, LONG};
@@ -189,6 +192,7 @@ async fn talk(client: &reqwest::Client, gateway: SocketAddr, path: &str, dialect
 }
 
 fn judge(answer: &Answer, dialect: &Dialect, ends: Ends, truth: &str, secrets: &[String]) -> Result<(), String> {
+    canary::look(Place::Answer, answer.all.as_bytes());
     for secret in secrets {
         if answer.all.contains(secret) {
             return Err(format!("{secret} reaches the page"));
@@ -245,6 +249,7 @@ async fn every_script_ends_honestly_in_every_dialect() {
     let serving = tokio::spawn(listening.serve());
 
     let client = chatwire::upstream::client(LONG, 64).unwrap();
+    canary::watch_logs();
     let secrets = [KEY.to_owned(), "10.1.2.3".to_owned(), provider.addr.to_string()];
     let mut truths = BTreeMap::new();
     let (places, mut asked) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());

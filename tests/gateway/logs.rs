@@ -1,51 +1,19 @@
 //! What the log says of a request, and what it must not say.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
 use chatwire::access::{ApiKey, Auth, KeyHash};
 use serde_json::{Value, json};
 
+use crate::canary::logged;
 use crate::costs::prices;
 use crate::support::fake::Fake;
 use crate::support::page::Page;
 use crate::support::{KEY, Setup};
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The log of this whole process: other tests write into it, too.
-fn log() -> &'static Lines {
-    static LOG: OnceLock<Lines> = OnceLock::new();
-    LOG.get_or_init(|| {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_target(false)
-            .with_max_level(tracing::Level::DEBUG)
-            .with_writer(move || writer.clone())
-            .finish();
-        tracing::subscriber::set_global_default(subscriber).unwrap();
-        lines
-    })
-}
-
 /// The lines about one answered request, and the whole log.
 async fn log_of(id: &str, status: &str, body: &str) -> (Vec<Value>, String) {
-    let lines = log();
+    logged();
     let fake = Fake::start().await;
     let mut setup = Setup::new(&[fake.addr]);
     setup.prices = prices();
@@ -56,7 +24,7 @@ async fn log_of(id: &str, status: &str, body: &str) -> (Vec<Value>, String) {
     page.answer().await;
     gateway.stopper.stop();
     gateway.task.await.unwrap();
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = logged();
     let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     (all.filter(|line| line["id"] == id).collect(), text)
 }
@@ -103,7 +71,7 @@ async fn a_failure_is_logged_with_the_providers_words_but_without_the_key() {
 #[tokio::test]
 async fn the_key_of_a_request_is_named_and_stays_here() {
     const VALUE: &str = "cw_canary_0123456789";
-    let lines = log();
+    logged();
     let fake = Fake::start().await;
     let mut setup = Setup::new(&[fake.addr]);
     let key = ApiKey::new("frontend", vec![KeyHash::of(VALUE.as_bytes())]);
@@ -121,7 +89,7 @@ async fn the_key_of_a_request_is_named_and_stays_here() {
     Page::post_with(gateway.addr, &format!("x-api-key: {VALUE}x\r\n"), &json!({"user": "hi"})).await.answer().await;
     gateway.stopper.stop();
     gateway.task.await.unwrap();
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = logged();
     assert!(!text.contains(VALUE), "{text}");
     let all: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for id in ["key-1", "key-2"] {

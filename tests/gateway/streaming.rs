@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::canary::HEADER;
 use crate::support::fake::Fake;
 use crate::support::page::Page;
 use crate::support::{KEY, Setup};
@@ -40,7 +41,12 @@ async fn the_provider_gets_its_key_and_headers_and_what_the_configuration_adds()
     let asked = fake.asked().await;
     let head = asked.head.to_ascii_lowercase();
     assert!(head.starts_with("post /v1/lines http/1.1"), "{head}");
-    for line in [&format!("authorization: bearer {KEY}"), "x-extra: extra", "x-lines: 1", "accept-encoding: identity"] {
+    for line in [
+        &format!("authorization: bearer {KEY}"),
+        &format!("x-extra: {}", HEADER.to_ascii_lowercase()),
+        "x-lines: 1",
+        "accept-encoding: identity",
+    ] {
         assert!(head.contains(line), "{line} in {head}");
     }
     assert!(!head.contains("page-key") && !head.contains("cookie"), "{head}");

@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[path = "../canary/mod.rs"]
+mod canary;
 #[path = "../support/mod.rs"]
 mod support;
 

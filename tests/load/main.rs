@@ -10,6 +10,8 @@
 
 #[path = "../binary/mod.rs"]
 mod binary;
+#[path = "../canary/mod.rs"]
+mod canary;
 mod leavings;
 mod process;
 mod provider;
@@ -43,7 +45,7 @@ impl Folder {
     }
 
     fn gateway(&self) -> binary::Gateway {
-        binary::Gateway::on(&self.0.join("gateway.toml"), &self.0.join("chat.db"))
+        binary::Gateway::quiet(&self.0.join("gateway.toml"), &self.0.join("chat.db"))
     }
 }
 

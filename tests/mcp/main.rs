@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[path = "../canary/mod.rs"]
+mod canary;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -66,6 +68,7 @@ pub struct Kept(pub Servers);
 impl Kept {
     /// Starts them.
     pub fn start(plans: impl IntoIterator<Item = ServerPlan>) -> Self {
+        canary::watch_logs();
         let servers = Servers::default();
         servers.apply(&plans.into_iter().map(Arc::new).collect::<Vec<_>>());
         Self(servers)

@@ -33,6 +33,8 @@ use chatwire_protocols::options::Options;
 use chatwire_protocols::protocol::Protocol;
 use serde_json::{Map, Value};
 
+use crate::canary;
+
 /// Long enough that only a fault reaches it.
 pub const LONG: Duration = Duration::from_secs(20);
 
@@ -163,6 +165,7 @@ impl Setup {
 
     /// What the gateway is made from.
     pub fn plan(self) -> Plan {
+        canary::watch_logs();
         let target = |(at, source): (usize, Source)| ModelTarget {
             provider: Arc::new(Provider {
                 name: format!("p{at}"),
@@ -171,7 +174,7 @@ impl Setup {
                 source,
                 keys: self.keys.clone(),
                 brought: false,
-                headers: vec![("x-extra".to_owned(), Secret::new("extra"))],
+                headers: vec![("x-extra".to_owned(), Secret::new(canary::HEADER))],
                 timeouts: self.timeouts,
                 concurrency: self.concurrency,
                 breaker: self.breaker,

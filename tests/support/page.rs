@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::LONG;
+use crate::canary::{self, Place};
 
 /// A page's connection.
 pub struct Page {
@@ -25,6 +26,7 @@ pub struct Answer {
 impl Page {
     /// Connects and says nothing.
     pub async fn connect(addr: SocketAddr) -> Self {
+        canary::watch_logs();
         Self { socket: TcpStream::connect(addr).await.unwrap(), seen: String::new() }
     }
 
@@ -85,7 +87,9 @@ impl Page {
     async fn read(&mut self) -> bool {
         let mut bytes = [0; 4096];
         let read = self.socket.read(&mut bytes).await.unwrap_or(0);
+        let before = self.seen.len();
         self.seen.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        canary::look_on(Place::Answer, self.seen.as_bytes(), before);
         read > 0
     }
 }
@@ -96,6 +100,8 @@ impl Answer {
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         let chunked = head.contains("transfer-encoding: chunked");
         let body = if chunked { unchunk(body) } else { body.to_owned() };
+        // Once more, without what stands between the chunks.
+        canary::look(Place::Answer, body.as_bytes());
         Self { status, head: head.to_owned(), body }
     }
 

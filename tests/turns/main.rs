@@ -3,6 +3,8 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod bench;
+#[path = "../canary/mod.rs"]
+mod canary;
 mod claims;
 mod doubles;
 mod followers;

@@ -122,7 +122,7 @@ fn show(what: &str, times: &[Duration]) -> Duration {
 #[ignore = "half a minute of load; prints figures"]
 async fn good_pages_among_bad_clients() {
     let folder = Folder::with(CONFIG);
-    let gateway = folder.gateway();
+    let gateway = folder.quiet();
     let addr: SocketAddr = gateway.address.strip_prefix("http://").unwrap().parse().unwrap();
     let [good, health] = measure(addr, Duration::from_secs(5)).await;
     show("first bytes, alone", &good);

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::canary::{self, Place};
+
 /// Long enough that only a fault reaches it.
 const LONG: Duration = Duration::from_secs(30);
 
@@ -53,7 +55,7 @@ pub fn get(address: &str, path: &str) -> Value {
     heard.json()
 }
 
-fn exchange(address: &str, headers: &str, method: &str, path: &str, body: &str) -> Heard {
+pub fn exchange(address: &str, headers: &str, method: &str, path: &str, body: &str) -> Heard {
     let mut bytes = Vec::new();
     // A gateway that is killed refuses or resets connections.
     if let Ok(mut socket) = TcpStream::connect(address.trim_start_matches("http://")) {
@@ -71,7 +73,10 @@ fn exchange(address: &str, headers: &str, method: &str, path: &str, body: &str) 
             }
         }
     }
-    heard(&bytes)
+    canary::look(Place::Answer, &bytes);
+    let heard = heard(&bytes);
+    canary::look(Place::Answer, heard.body.as_bytes());
+    heard
 }
 
 fn heard(bytes: &[u8]) -> Heard {

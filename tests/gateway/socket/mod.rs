@@ -24,6 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use crate::canary::{self, Place};
 use crate::support::fake::Fake;
 use crate::support::{Gateway, LONG, Setup, memory};
 
@@ -77,7 +78,11 @@ impl Socket {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let stream = TcpStream::connect(addr).await.unwrap();
-        Ok(Self { ws: client_async(request, stream).await?.0 })
+        let (ws, response) = client_async(request, stream).await.inspect_err(|error| {
+            canary::look(Place::Answer, format!("{error:?}").as_bytes());
+        })?;
+        canary::look(Place::Answer, format!("{:?}", response.headers()).as_bytes());
+        Ok(Self { ws })
     }
 
     /// A connection whose bytes the test writes itself.
@@ -131,6 +136,7 @@ impl Socket {
     pub async fn frame(&mut self) -> Message {
         loop {
             let frame = timeout(LONG, self.ws.next()).await.expect("a frame comes").expect("it is open").unwrap();
+            look(&frame);
             if !frame.is_ping() {
                 return frame;
             }
@@ -159,11 +165,18 @@ impl Socket {
     pub async fn close_code(mut self) -> u16 {
         loop {
             let frame = timeout(LONG, self.ws.next()).await.expect("it is closed");
-            if let Message::Close(frame) = frame.expect("a close comes").expect("and no reset") {
+            let frame = frame.expect("a close comes").expect("and no reset");
+            look(&frame);
+            if let Message::Close(frame) = frame {
                 return frame.expect("with a code").code.into();
             }
         }
     }
+}
+
+/// Searches a frame for secrets.
+pub fn look(frame: &Message) {
+    canary::look(Place::Answer, &frame.clone().into_data());
 }
 
 /// One request of the REST interface.
