@@ -197,10 +197,10 @@ async fn a_socket_is_told_in_its_own_words() {
 }
 
 /// A file that is gone with the test.
-struct File(PathBuf);
+pub struct File(pub PathBuf);
 
 impl File {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         Self(std::env::temp_dir().join(format!("chatwire-{name}-{}.db", std::process::id())))
     }
 }

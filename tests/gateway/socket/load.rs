@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Socket, chat, settled, setup};
+use crate::limits::File;
 use crate::support::fake::{Asked, Fake};
 use crate::support::{Gateway, LONG};
 
@@ -33,6 +34,8 @@ struct Run {
     time: Duration,
     /// The longest pause between two messages of a page.
     pause: Duration,
+    /// Whether the store is a file, so that what is kept is not in this process's memory.
+    on_disk: bool,
 }
 
 /// Says the last message of the user, again and again.
@@ -137,6 +140,8 @@ async fn drive(run: Run) -> Seen {
     let mut setup = setup(&fake);
     setup.server.max_connections = 8192;
     setup.server.max_turns = 1024;
+    let file = run.on_disk.then(|| File::new("socket-load"));
+    setup.store = file.as_ref().map(|file| file.0.clone());
     let provider = tokio::spawn(provide(fake));
     let gateway: Gateway = setup.start().await;
     let mut chats = Vec::new();
@@ -177,7 +182,7 @@ async fn drive(run: Run) -> Seen {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_frame_of_an_old_turn_follows_a_newer_message() {
     let pause = Duration::from_millis(120);
-    let seen = drive(Run { sockets: 12, chats: 3, time: Duration::from_secs(2), pause }).await;
+    let seen = drive(Run { sockets: 12, chats: 3, time: Duration::from_secs(2), pause, on_disk: false }).await;
     assert!(seen.turns.into_inner() > 20, "turns were told");
     assert!(seen.cancelled.into_inner() > 5, "and interrupted");
 }
@@ -187,5 +192,5 @@ async fn no_frame_of_an_old_turn_follows_a_newer_message() {
 async fn a_thousand_sockets_on_two_hundred_chats() {
     let seconds = std::env::var("LOAD_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(60);
     let pause = Duration::from_secs(4);
-    drive(Run { sockets: 1000, chats: 200, time: Duration::from_secs(seconds), pause }).await;
+    drive(Run { sockets: 1000, chats: 200, time: Duration::from_secs(seconds), pause, on_disk: true }).await;
 }
