@@ -82,8 +82,12 @@ pub fn page(draw: &Draw, store: &Memory, page: &Told, wrong: &mut Vec<String>) {
     }
     let whole = last.is_some_and(|last| last.expect == Expect::Finish && last.complete);
     let in_time = page.took < Duration::from_secs(TURN);
+    // ChatKit has no word for a limit: a turn that called tools in all of its steps and said nothing ends with an error.
+    let steps = page.asked.iter().filter(|asked| asked.complete).count();
+    let limited = items && told.text.is_empty() && steps >= STEPS as usize;
     if page.over
         && whole
+        && !limited
         && in_time
         && !page.idled
         && !disturbed

@@ -46,6 +46,26 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// True for an address that nothing may lead to, not even a listed name: of the link itself, where clouds tell machines
+/// their secrets, of nobody, and of many.
+pub fn is_never(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            address.is_link_local()
+                || address.is_multicast()
+                || address.is_broadcast()
+                || address.octets()[0] == 0
+                || address == Ipv4Addr::new(100, 100, 100, 200)
+        }
+        IpAddr::V6(address) => {
+            address.is_unicast_link_local()
+                || address.is_multicast()
+                || address.is_unspecified()
+                || address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
+        }
+    }
+}
+
 fn within_v4(address: Ipv4Addr, network: Ipv4Addr, length: u32) -> bool {
     (address.to_bits() ^ network.to_bits()) >> (32 - length) == 0
 }

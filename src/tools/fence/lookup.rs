@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::address::is_public;
+use super::address::{is_never, is_public};
 
 /// Finds the addresses of a name; by default as the system does.
 #[derive(Clone, Default)]
@@ -41,7 +41,7 @@ pub(super) struct Closed;
 /// What the client looks names up with.
 pub(super) struct Guarded {
     pub(super) lookup: Lookup,
-    /// True if any address will do.
+    /// True if addresses inside will do.
     pub(super) any: bool,
 }
 
@@ -50,7 +50,7 @@ impl Resolve for Guarded {
         let (lookup, any) = (self.lookup.clone(), self.any);
         Box::pin(async move {
             let found = lookup.find(name.as_str().to_owned()).await?;
-            let (open, closed): (Vec<_>, Vec<_>) = found.into_iter().partition(|ip| any || is_public(*ip));
+            let (open, closed): (Vec<_>, Vec<_>) = found.into_iter().partition(|ip| if any { !is_never(*ip) } else { is_public(*ip) });
             if open.is_empty() && !closed.is_empty() {
                 return Err(Closed.into());
             }

@@ -7,6 +7,7 @@ mod address;
 mod lookup;
 
 pub use address::is_public;
+use address::is_never;
 pub use lookup::Lookup;
 
 use std::fmt;
@@ -113,7 +114,8 @@ impl Fence {
         // The parser has made addresses of all ways to write one: decimal, octal, with fewer dots.
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(FenceError::NoAddress)?;
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
-        if literal.is_some_and(|address| !is_public(address)) && !self.is_listed(&url) {
+        let closed = if self.is_listed(&url) { is_never } else { |address| !is_public(address) };
+        if literal.is_some_and(closed) {
             return Err(FenceError::Closed);
         }
         Ok(url)

@@ -52,6 +52,27 @@ fn addresses_that_are_closed_or_none_are_refused_before_anything_is_sent() {
 }
 
 /// A server on this machine that gives these answers, one for each connection, and its port.
+#[test]
+fn a_listed_name_may_lead_inside_but_never_to_the_link_itself() {
+    for (host, open) in [
+        ("127.0.0.1", true),
+        ("10.0.0.1", true),
+        ("[::1]", true),
+        ("169.254.169.254", false),
+        ("[::ffff:169.254.169.254]", false),
+        ("[fe80::1]", false),
+        ("[fd00:ec2::254]", false),
+        ("0.0.0.0", false),
+        ("[::]", false),
+        ("100.100.100.200", false),
+        ("224.0.0.1", false),
+    ] {
+        let origin = format!("http://{host}");
+        let fence = Fence::new(vec![origin.clone()]);
+        assert_eq!(fence.check(&origin).is_ok(), open, "{host}");
+    }
+}
+
 async fn server(answers: Vec<String>) -> (u16, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

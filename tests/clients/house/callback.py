@@ -47,6 +47,18 @@ async def talks(http):
     seen.judge()
 
 
+async def shows(http):
+    """What a page lists beside its messages: tools, servers, health."""
+    seen = Transcript("callback-lists")
+    status, tools = await ask(http, seen, "GET", "/api/tools")
+    check(status == 200 and [tool["name"] for tool in tools["tools"]] == ["get_weather"], tools)
+    status, servers = await ask(http, seen, "GET", "/api/servers")
+    check(status == 200 and servers == {"servers": []}, servers)
+    status, health = await ask(http, seen, "GET", "/health")
+    check(status == 200, health)
+    seen.judge()
+
+
 async def mistakes(http):
     seen = Transcript("callback-mistakes")
     for path, body in [
@@ -119,4 +131,4 @@ async def side_by_side(http):
 
 
 if __name__ == "__main__":
-    play("callback", (talks, mistakes, stops, side_by_side))
+    play("callback", (talks, shows, mistakes, stops, side_by_side))
