@@ -11,6 +11,7 @@ use crate::house::{FIRST_BYTE, IDLE, STEPS, TARGETS, TURN};
 use crate::page::Reading;
 use crate::provider::Asked;
 use crate::reader::{self, End};
+use crate::script;
 use crate::store::Memory;
 use crate::turn::{Disturb, Draw};
 
@@ -82,9 +83,11 @@ pub fn page(draw: &Draw, store: &Memory, page: &Told, wrong: &mut Vec<String>) {
     }
     let whole = last.is_some_and(|last| last.expect == Expect::Finish && last.complete);
     let in_time = page.took < Duration::from_secs(TURN);
-    // ChatKit has no word for a limit: a turn that called tools in all of its steps and said nothing ends with an error.
+    // ChatKit has no word for a limit: a turn that reached one, of steps or of tokens, before it said anything to be seen
+    // ends with an error.
     let steps = page.asked.iter().filter(|asked| asked.complete).count();
-    let limited = items && told.text.is_empty() && steps >= STEPS as usize;
+    let short = draw.scripts.iter().flat_map(|script| &script.steps).any(|step| step.end == script::End::Length);
+    let limited = items && visible(&told.text).is_empty() && (short || steps >= STEPS as usize);
     if page.over
         && whole
         && !limited

@@ -50,7 +50,8 @@ impl Resolve for Guarded {
         let (lookup, any) = (self.lookup.clone(), self.any);
         Box::pin(async move {
             let found = lookup.find(name.as_str().to_owned()).await?;
-            let (open, closed): (Vec<_>, Vec<_>) = found.into_iter().partition(|ip| if any { !is_never(*ip) } else { is_public(*ip) });
+            let (open, closed): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|ip| if any { !is_never(*ip) } else { is_public(*ip) });
             if open.is_empty() && !closed.is_empty() {
                 return Err(Closed.into());
             }

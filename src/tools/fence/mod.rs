@@ -6,8 +6,8 @@
 mod address;
 mod lookup;
 
-pub use address::is_public;
 use address::is_never;
+pub use address::is_public;
 pub use lookup::Lookup;
 
 use std::fmt;
