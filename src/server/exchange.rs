@@ -104,16 +104,14 @@ async fn at_place(
     let caller = match gateway.gate.identify(&place.mount(), head).await {
         Ok(caller) => caller,
         Err(error) => {
-            // Whoever tries keys must not try many.
-            if error.code != "missing_credential"
-                && let Err(over) = gateway.limits.note_refused(Peer::of(head), &gateway.plan.limits)
-            {
-                let mut response = place.refuse(record, &over.error);
-                allowance::mark(response.headers_mut(), &over);
-                return response;
+            // Whoever tries credentials must not try many.
+            let wrong = error.status == 401 && error.code != "missing_credential";
+            let noted = if wrong { gateway.limits.note_refused(Peer::of(head), &gateway.plan.limits) } else { Ok(()) };
+            let mut response = place.refuse(record, noted.as_ref().err().map_or(&error, |over| &over.error));
+            match noted {
+                Ok(()) => refuse::challenge(&mut response, &error),
+                Err(over) => allowance::mark(response.headers_mut(), &over),
             }
-            let mut response = place.refuse(record, &error);
-            refuse::challenge(&mut response, &error);
             if Place::sends(&head.method) {
                 refuse::close(&mut response, head.version);
             }

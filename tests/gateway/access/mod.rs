@@ -242,3 +242,24 @@ async fn a_key_is_for_its_models_only() {
     }
     assert_eq!(send(&gateway, "POST", "/api/chat/claude", ANN, &stateless("")).await.status, 200);
 }
+
+#[tokio::test]
+async fn who_guesses_keys_is_soon_refused_everything_and_no_other_refusal_is_a_guess() {
+    let sections = format!("{}[limits.address]\nrequests = \"2/h\"\n", keys());
+    let gateway = start(plan(&[], &sections)).await;
+    let ask = async |key: &str| send(&gateway, "POST", "/ai/text", key, "{}").await;
+    for (key, status) in [
+        ("", 401),
+        ("", 401),
+        (NARROW, 403),
+        (NARROW, 403),
+        ("cw_guess_1", 401),
+        ("cw_guess_2", 401),
+        ("cw_guess_3", 429),
+    ] {
+        let answer = ask(key).await;
+        assert_eq!(answer.status, status, "{key}: {}", answer.body);
+        let (challenge, wait) = (answer.header("www-authenticate"), answer.header("retry-after"));
+        assert_eq!((challenge.is_some(), wait.is_some()), (status != 429, status == 429), "{key}");
+    }
+}
