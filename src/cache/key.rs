@@ -38,8 +38,9 @@ enum Said<'a> {
 }
 
 impl Key {
-    /// The key of a request to a model, for an owner or for all.
-    pub fn new(chat: &ChatRequest, model: &Model, owner: Option<&Owner>) -> Self {
+    /// The key of a request to a model, for an owner or for all. Nothing if the request has no form in JSON: a part of
+    /// one would be the key of others too.
+    pub fn new(chat: &ChatRequest, model: &Model, owner: Option<&Owner>) -> Option<Self> {
         let mut calls = HashMap::new();
         let targets = model.targets.iter();
         let question = Question {
@@ -55,9 +56,8 @@ impl Key {
             settings: Settings { user: None, ..chat.settings.clone() },
         };
         let mut hash = Hash(Sha256::new());
-        // Nothing of it has another form in JSON than the one that it has, and a hash takes all that is written.
-        let _ = serde_json::to_writer(&mut hash, &question);
-        Self(hash.0.finalize().into())
+        serde_json::to_writer(&mut hash, &question).ok()?;
+        Some(Self(hash.0.finalize().into()))
     }
 
     #[cfg(test)]
@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn key(chat: &ChatRequest) -> Key {
-        Key::new(chat, &model("m"), None)
+        Key::new(chat, &model("m"), None).unwrap()
     }
 
     /// A conversation with a call whose id is `id`.
@@ -202,9 +202,9 @@ mod tests {
                 key(&chat)
             })
             .collect();
-        keys.push(Key::new(&base, &model("n"), None));
-        keys.push(Key::new(&base, &model("m"), Some(&Owner::local())));
-        keys.push(Key::new(&base, &model("m"), Some(&Owner::new("ann").unwrap())));
+        keys.push(Key::new(&base, &model("n"), None).unwrap());
+        keys.push(Key::new(&base, &model("m"), Some(&Owner::local())).unwrap());
+        keys.push(Key::new(&base, &model("m"), Some(&Owner::new("ann").unwrap())).unwrap());
         for (at, key) in keys.iter().enumerate() {
             assert!(!keys[..at].contains(key), "change {at}");
         }

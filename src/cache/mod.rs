@@ -73,7 +73,7 @@ impl Answers {
         if model.targets.iter().any(|target| matches!(target.provider.source, Source::Brought(..))) {
             return None;
         }
-        let key = Key::new(chat, model, self.owner.as_ref());
+        let key = Key::new(chat, model, self.owner.as_ref())?;
         if !chat.regenerate
             && let Some(recorded) = self.cache.find(&key, self.plan.ttl)
         {
