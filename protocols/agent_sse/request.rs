@@ -9,7 +9,7 @@ use crate::event::Text;
 use crate::items::{Said, UserMessage, metadata};
 use crate::operation::{Ask, Begin, Operation, Place, TurnAsk};
 use crate::protocol::RequestHead;
-use crate::wire::address::{check_id, decode};
+use crate::wire::address::{self, check_id, wrong_method};
 use crate::wire::body::{self, Node};
 use crate::wire::plain;
 
@@ -33,10 +33,6 @@ pub(super) fn ask(head: &RequestHead<'_>, body: &[u8]) -> Result<Ask, CallerErro
         (["agent", "usage", _], _) => return Err(wrong_method("GET")),
         _ => return Err(CallerError::new(404, "not_found", "Not Found")),
     }))
-}
-
-fn wrong_method(right: &str) -> CallerError {
-    CallerError::new(405, "method_not_allowed", format!("use {right}"))
 }
 
 /// What is kept beside a new session. The body may be left out.
@@ -81,9 +77,7 @@ fn query(bytes: &[u8], wire: Wire) -> Result<Ask, CallerError> {
 }
 
 fn thread(segment: &str) -> Result<Text, CallerError> {
-    let id = decode(segment).ok_or_else(|| CallerError::invalid("session_id", "is not percent-encoded UTF-8"))?;
-    check_id("session_id", &id)?;
-    Ok(id.into())
+    address::id("session_id", segment)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::error::CallerError;
 use crate::event::Text;
 use crate::operation::Operation;
 use crate::protocol::RequestHead;
-use crate::wire::address::{check_id, decode};
+use crate::wire::address::{self, decode, wrong_method};
 use crate::wire::body::{self, Node};
 
 /// How long a text that is searched for may be, in bytes.
@@ -64,14 +64,8 @@ pub(super) fn ask(head: &RequestHead<'_>, body: &[u8]) -> Result<Operation, Call
     }
 }
 
-fn wrong_method(right: &str) -> CallerError {
-    CallerError::new(405, "method_not_allowed", format!("use {right}"))
-}
-
 fn thread(segment: &str) -> Result<Text, CallerError> {
-    let id = decode(segment).ok_or_else(|| CallerError::invalid("id", "is not percent-encoded UTF-8"))?;
-    check_id("id", &id)?;
-    Ok(id.into())
+    address::id("id", segment)
 }
 
 /// The title in a body, if there is a body and one in it.

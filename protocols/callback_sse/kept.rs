@@ -14,7 +14,7 @@ use crate::event::Text;
 use crate::items::{Said, UserMessage};
 use crate::operation::{Answer, Ask, Begin, Operation, Place, TurnAsk};
 use crate::protocol::{Document, RequestHead};
-use crate::wire::address::{check_id, decode, parameter};
+use crate::wire::address::{self, check_id, parameter};
 use crate::wire::body::{self, Node};
 
 pub(super) fn ask(head: &RequestHead<'_>, bytes: &[u8]) -> Result<Ask, CallerError> {
@@ -55,10 +55,7 @@ fn abort(head: &RequestHead<'_>, bytes: &[u8]) -> Result<Ask, CallerError> {
 
 fn in_query(id: &str) -> Result<Text, CallerError> {
     // What fills a query in may write a blank as a plus.
-    let id = decode(&id.replace('+', "%20"));
-    let id = id.ok_or_else(|| CallerError::invalid("session_id", "is not percent-encoded UTF-8"))?;
-    check_id("session_id", &id)?;
-    Ok(id.into())
+    address::id("session_id", &id.replace('+', "%20"))
 }
 
 pub(super) fn answer(answer: &Answer) -> Document {

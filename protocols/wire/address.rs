@@ -1,6 +1,7 @@
 //! What pages put into paths and queries.
 
 use crate::error::CallerError;
+use crate::event::Text;
 
 /// How long an id of a page may be, in bytes.
 pub const LONGEST_ID: usize = 256;
@@ -20,6 +21,21 @@ pub fn check_id(path: &str, id: &str) -> Result<(), CallerError> {
 /// A parameter, as it was sent. AI SDK 4 glues its own on with a question mark, even behind a query.
 pub fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query.split(['&', '?']).find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The id of a thread or the like that stands in a path; `name` is what the dialect calls it.
+///
+/// # Errors
+/// It is no percent-encoded text, or no id.
+pub fn id(name: &str, segment: &str) -> Result<Text, CallerError> {
+    let id = decode(segment).ok_or_else(|| CallerError::invalid(name, "is not percent-encoded UTF-8"))?;
+    check_id(name, &id)?;
+    Ok(id.into())
+}
+
+/// There is something at the path, but not for this method.
+pub fn wrong_method(right: &str) -> CallerError {
+    CallerError::new(405, "method_not_allowed", format!("use {right}"))
 }
 
 /// Percent-encoded text, decoded; `None` if it is none or no UTF-8. A plus is a plus: nothing here comes from a form.

@@ -15,7 +15,7 @@ mod jwt;
 mod key;
 mod owner;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -33,6 +33,14 @@ use crate::store::Owner;
 pub struct Peer(pub IpAddr);
 
 impl Peer {
+    /// What is given to one customer: an address of IPv4, or the /64 network of one of IPv6.
+    pub fn network(self) -> IpAddr {
+        match self.0.to_canonical() {
+            address @ IpAddr::V4(_) => address,
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        }
+    }
+
     /// The address of a request's peer; where the edge did not say, an address that is nobody's.
     pub fn of(head: &Parts) -> Self {
         head.extensions.get().copied().unwrap_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))

@@ -18,6 +18,7 @@ use super::table::{Entry, Spent, Table};
 use super::{Budget, LimitRules};
 use crate::access::Peer;
 use crate::clock::now_ms;
+use crate::clock::whole_seconds;
 use crate::store::{Store, StoreError};
 
 /// How long the store may take to say what has been spent.
@@ -292,11 +293,6 @@ fn tighter(one: Option<Standing>, other: Option<Standing>) -> Option<Standing> {
     one.into_iter().chain(other).min_by_key(|standing| standing.remaining)
 }
 
-/// A time as headers and texts have it: rounded up, so that nobody comes too early.
-pub(super) fn whole_seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
-}
-
 fn unknown(error: &StoreError) -> Refused {
     let kind = if error.is_passing() { FailureKind::Overloaded } else { FailureKind::Internal };
     Refused::Failed(Failure::boxed(kind, format!("what has been spent cannot be read: {error}")))
@@ -337,7 +333,7 @@ mod tests {
     }
 
     fn who<'a>(route: &'a Route, owner: &'a Owner) -> Who<'a> {
-        Who { peer: peer(1), key: None, owner: Some(owner), route }
+        Who { peer: peer(1), key: None, owner, route }
     }
 
     fn code(refused: Refused) -> (&'static str, u64) {

@@ -1,6 +1,6 @@
 //! Whom a limit holds for.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use super::{LimitRules, Limits};
 use crate::access::{ApiKey, Peer};
@@ -14,8 +14,8 @@ pub struct Who<'a> {
     pub peer: Peer,
     /// The key it came with, if it came with one.
     pub key: Option<&'a ApiKey>,
-    /// The user it is for, if that is known.
-    pub owner: Option<&'a Owner>,
+    /// The user it is for.
+    pub owner: &'a Owner,
     /// The route that is asked.
     pub route: &'a Route,
 }
@@ -44,7 +44,7 @@ impl Who<'_> {
     /// All limits that hold for a request.
     pub(super) fn rules(&self, rules: &LimitRules) -> Vec<Rule> {
         let key = self.key.map(|key| (Subject::Key(key.name.clone()), key.limits.unwrap_or(rules.key)));
-        let owner = self.owner.map(|owner| (Subject::Owner(owner.clone()), rules.owner));
+        let owner = Some((Subject::Owner(self.owner.clone()), rules.owner));
         let address = Some((Subject::of(self.peer), rules.address));
         let route = Some((Subject::Route(self.route.path.clone()), self.route.limits));
         let all = [key, owner, address, route].into_iter().flatten();
@@ -53,12 +53,9 @@ impl Who<'_> {
 }
 
 impl Subject {
-    /// The address of a peer. Whoever has one address of IPv6 has all of its last half.
+    /// The address of a peer, or the network of one.
     pub fn of(peer: Peer) -> Self {
-        Self::Address(match peer.0.to_canonical() {
-            IpAddr::V4(address) => IpAddr::V4(address),
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        })
+        Self::Address(peer.network())
     }
 
     /// Its name in the store.

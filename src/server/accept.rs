@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::stop::Stop;
 use super::tls::Encryption;
 use super::waiting::Waiting;
 use super::{descriptors, proxies};
+use crate::access::Peer;
 use crate::config::plan::Server;
 
 /// How long to wait when the system has no more descriptors for us.
@@ -94,7 +95,7 @@ impl Places {
             None if from.is_loopback() => return Ok(None),
             None => self.most.div_ceil(2),
         };
-        let address = network(from);
+        let address = Peer(from).network();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_default();
         if *count >= most {
@@ -115,14 +116,6 @@ impl Drop for Counted {
                 counts.remove(&self.address);
             }
         }
-    }
-}
-
-/// What is given to one customer: an address, or the /64 network of one.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

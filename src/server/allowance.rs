@@ -1,7 +1,6 @@
 //! Asks the limits whether a page may have a turn, and tells it what is left.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chatwire_protocols::error::Refusal;
 use chatwire_protocols::operation::{Ask, Operation};
@@ -12,6 +11,7 @@ use super::body::Body;
 use super::exchange::refused;
 use super::gateway::Gateway;
 use crate::access::Caller;
+use crate::clock::whole_seconds;
 use crate::config::plan::Route;
 use crate::limits::{Admission, Over, Refused, Standing, Who};
 use crate::telemetry::Record;
@@ -27,7 +27,7 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 /// # Errors
 /// A limit is reached.
 pub async fn admit(gateway: &Gateway, route: &Route, caller: &Caller) -> Result<Admission, Refused> {
-    let who = Who { peer: caller.peer, key: caller.key.as_deref(), owner: Some(&caller.owner), route };
+    let who = Who { peer: caller.peer, key: caller.key.as_deref(), owner: &caller.owner, route };
     gateway.limits.admit(&who, &gateway.plan.limits).await
 }
 
@@ -55,7 +55,7 @@ pub fn refuse(record: Record, route: &Arc<Route>, why: &Refused) -> Response<Bod
 
 /// Says when asking again may help.
 pub fn mark(headers: &mut HeaderMap, over: &Over) {
-    headers.insert(RETRY_AFTER, seconds(over.retry_after).max(1).into());
+    headers.insert(RETRY_AFTER, whole_seconds(over.retry_after).max(1).into());
     tell(headers, over.standing);
 }
 
@@ -64,13 +64,8 @@ pub fn tell(headers: &mut HeaderMap, standing: Option<Standing>) {
     if let Some(standing) = standing {
         headers.insert(LIMIT, standing.limit.into());
         headers.insert(REMAINING, standing.remaining.into());
-        headers.insert(RESET, seconds(standing.reset).into());
+        headers.insert(RESET, whole_seconds(standing.reset).into());
     }
-}
-
-/// Rounded up: nobody may come too early because of us.
-fn seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 impl From<Refused> for ThreadError {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use chatwire_protocols::error::CallerError;
 use chatwire_protocols::protocol::RequestHead;
 use http::request::Parts;
+use http::{Method, Uri};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -28,17 +29,16 @@ pub async fn parse<T: Send + 'static>(
     body: Bytes,
     read: fn(&Route, &RequestHead<'_>, &[u8]) -> Result<T, CallerError>,
 ) -> Result<T, CallerError> {
-    let (route, method, uri, below) = (Arc::clone(route), head.method.clone(), head.uri.clone(), below.to_owned());
-    let large = body.len() > LARGE;
-    let read = move || {
-        let query = uri.query().unwrap_or_default();
-        let page = RequestHead { method: method.as_str(), path: uri.path(), below: &below, query };
-        read(&route, &page, &body)
-    };
-    if !large {
-        return read();
+    if body.len() <= LARGE {
+        return read(route, &page(&head.method, &head.uri, below), &body);
     }
+    let (route, method, uri, below) = (Arc::clone(route), head.method.clone(), head.uri.clone(), below.to_owned());
+    let read = move || read(&route, &page(&method, &uri, &below), &body);
     let failed = || CallerError::new(500, "internal", "the request could not be read");
     let _place = PLACES.acquire().await.map_err(|_| failed())?;
     spawn_blocking(read).await.map_err(|_| failed())?
+}
+
+fn page<'a>(method: &'a Method, uri: &'a Uri, below: &'a str) -> RequestHead<'a> {
+    RequestHead { method: method.as_str(), path: uri.path(), below, query: uri.query().unwrap_or_default() }
 }

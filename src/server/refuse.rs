@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode, Version};
 use serde_json::json;
 
 use super::body::Body;
+use crate::clock::whole_seconds;
 use crate::config::plan::Route;
 
 /// An answer of this status with a JSON body.
@@ -27,8 +28,7 @@ pub fn on_route(route: &Route, refusal: &Refusal<'_>) -> Response<Body> {
     if let Refusal::Failure(failure) = refusal
         && let Some(wait) = failure.retry_after
     {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        response.headers_mut().insert(RETRY_AFTER, whole_seconds(wait).into());
     }
     response
 }

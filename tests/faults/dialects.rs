@@ -23,28 +23,21 @@ pub struct Dialect {
 const MESSAGES: &str = r#"{"id":"c1","messages":[{"role":"user","content":"Hi"}]}"#;
 const PARTS: &str = r#"{"id":"c1","trigger":"submit-message","messages":[{"id":"m1","role":"user","parts":[{"type":"text","text":"Hi"}]}]}"#;
 
+const UI_STREAM: Dialect = Dialect {
+    name: "vercel-ui-stream",
+    path: "",
+    body: PARTS,
+    frames: events,
+    text: ui_text,
+    end: ui_end,
+    last: "data: [DONE]\n\n",
+    quiet: false,
+};
+
 /// Those of the registry; a dialect that is missing here fails the test.
 pub const DIALECTS: &[Dialect] = &[
-    Dialect {
-        name: "vercel-auto",
-        path: "",
-        body: PARTS,
-        frames: events,
-        text: ui_text,
-        end: ui_end,
-        last: "data: [DONE]\n\n",
-        quiet: false,
-    },
-    Dialect {
-        name: "vercel-ui-stream",
-        path: "",
-        body: PARTS,
-        frames: events,
-        text: ui_text,
-        end: ui_end,
-        last: "data: [DONE]\n\n",
-        quiet: false,
-    },
+    Dialect { name: "vercel-auto", ..UI_STREAM },
+    UI_STREAM,
     Dialect {
         name: "vercel-data-stream",
         path: "",

@@ -26,7 +26,8 @@ impl Provider {
         std::thread::spawn(move || {
             for socket in listener.incoming() {
                 let Ok(mut socket) = socket else { return };
-                if tell.send(request(&socket)).is_err() {
+                let (_, body) = request(&socket);
+                if tell.send(serde_json::from_slice(&body).unwrap()).is_err() {
                     return;
                 }
                 let Ok(deltas) = next.recv_timeout(LONG) else { return };
@@ -62,9 +63,10 @@ impl Provider {
     }
 }
 
-fn request(socket: &TcpStream) -> Value {
+/// The head and the body of a request.
+pub fn request(socket: &TcpStream) -> (String, Vec<u8>) {
     let mut reader = BufReader::new(socket);
-    let mut length = 0;
+    let (mut head, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
@@ -74,10 +76,11 @@ fn request(socket: &TcpStream) -> Value {
         if line.trim().is_empty() {
             break;
         }
+        head.push_str(&line);
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    serde_json::from_slice(&body).unwrap()
+    (head, body)
 }
 
 /// A stream whose id is the same as that of every other, as of some servers.

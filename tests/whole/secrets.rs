@@ -1,8 +1,8 @@
 //! A configuration full of secrets, and everybody who knows one tells it: in errors, in logs, in mistakes of the file.
 //! Whatever is in an answer or in the log, which has all levels, fails the test's process.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write as _;
+use std::net::TcpListener;
 
 use chatwire::access::KeyHash;
 use serde_json::json;
@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::Folder;
 use crate::canary::{HEADER, looked};
 use crate::page::{Heard, exchange};
+use crate::provider::request;
 
 const KEY: &str = "sk-canary-0123456789";
 const PAGE: &str = "cw_canary_0123456789";
@@ -24,7 +25,7 @@ fn parrot() -> String {
     std::thread::spawn(move || {
         for (number, socket) in listener.incoming().enumerate() {
             let Ok(mut socket) = socket else { return };
-            let head = head(&socket);
+            let (head, _) = request(&socket);
             assert!(!head.contains(PAGE), "the page's key stays here: {head}");
             let body = match number % 3 {
                 0 => json!({"error": {"message": format!("wrong: {head}"), "code": "no"}}).to_string(),
@@ -39,24 +40,6 @@ fn parrot() -> String {
         }
     });
     address
-}
-
-fn head(socket: &TcpStream) -> String {
-    let mut reader = BufReader::new(socket);
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        if let Some(number) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
-            length = number.trim().parse().unwrap();
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        head.push_str(&line);
-    }
-    reader.read_exact(&mut vec![0; length]).unwrap();
-    head
 }
 
 fn config(address: &str) -> String {

@@ -17,7 +17,7 @@ use crate::event::Text;
 use crate::operation::List;
 use crate::protocol::RequestHead;
 pub(in crate::vercel) use crate::wire::address::check_id;
-use crate::wire::address::{decode, parameter};
+use crate::wire::address::{self, parameter, wrong_method};
 
 /// Something that a page may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,14 +72,8 @@ impl Address {
     }
 }
 
-fn wrong_method(right: &str) -> CallerError {
-    CallerError::new(405, "method_not_allowed", format!("use {right}"))
-}
-
 fn thread(segment: &str) -> Result<Text, CallerError> {
-    let id = decode(segment).ok_or_else(|| CallerError::invalid("id", "is not percent-encoded UTF-8"))?;
-    check_id("id", &id)?;
-    Ok(id.into())
+    address::id("id", segment)
 }
 
 fn list(query: &str) -> Result<List, CallerError> {
