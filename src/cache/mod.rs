@@ -140,6 +140,7 @@ mod tests {
             keys: Vec::new(),
             brought: true,
             headers: Vec::new(),
+            http2: false,
             timeouts: Timeouts::all(seconds),
             concurrency: ConcurrencyPlan::default(),
             breaker: None,

@@ -237,6 +237,9 @@ section! {
         api_keys: List<Key>,
         /// Headers added to every request, as texts or as `{ env = "…" }` or `{ file = "…" }`.
         headers: Optional<Named<At<HeaderText>>>,
+        /// Speak HTTP/2 with it where it can, so that many calls share a connection. Without it every running call has a
+        /// connection of its own, which costs less time for each piece of an answer. Default: false.
+        http2: Optional<bool>,
         /// Its deadlines.
         timeouts: Optional<Timeouts>,
         /// Most calls at a time. Others wait for their place. Default: no limit.

@@ -490,6 +490,8 @@ pub struct Provider {
     pub brought: bool,
     /// Headers added to every request; values may be secrets.
     pub headers: Vec<(String, Secret)>,
+    /// Whether HTTP/2 is spoken with it where it can.
+    pub http2: bool,
     /// Its deadlines.
     pub timeouts: Timeouts,
     /// How many calls it gets at a time.

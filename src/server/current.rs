@@ -2,11 +2,15 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::gateway::Gateway;
 use crate::threads::Swept;
+
+/// How often unused connections to providers are closed.
+const CONNECTIONS: Duration = Duration::from_secs(15);
 
 /// Gives the gateway that is in force.
 #[derive(Clone)]
@@ -27,13 +31,15 @@ impl Current {
         Arc::clone(&self.0.borrow())
     }
 
-    /// Ends old sessions of the routes that are in force, for as long as this is waited for.
+    /// Ends old sessions of the routes that are in force, and closes connections to providers that nobody uses, for as
+    /// long as this is waited for.
     pub async fn sweep_always(mut self) -> Infallible {
         let mut swept = Swept::new();
         loop {
             let gateway = Arc::clone(&self.0.borrow_and_update());
             tokio::select! {
                 never = gateway.threads.sweep_always(&gateway.plan.routes, &mut swept) => match never {},
+                never = sweep_connections(&gateway) => match never {},
                 () = self.changed() => {}
             }
         }
@@ -45,6 +51,14 @@ impl Current {
             // Nobody is left who could put another in force.
             std::future::pending::<()>().await;
         }
+    }
+}
+
+async fn sweep_connections(gateway: &Gateway) -> Infallible {
+    let mut due = tokio::time::interval(CONNECTIONS);
+    loop {
+        due.tick().await;
+        gateway.threads.means().upstreams.sweep();
     }
 }
 

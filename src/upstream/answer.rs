@@ -10,8 +10,8 @@ use chatwire_protocols::protocol::UpstreamRequest;
 use futures_core::Stream;
 use http_body::Body as _;
 
-use super::failure;
 use super::replay::Player;
+use super::{failure, http1};
 
 /// What is read from something that stands in the place of a provider: bytes, or why there are no more.
 pub type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, String>> + Send>>;
@@ -28,7 +28,9 @@ pub trait StandIn: fmt::Debug + Send + Sync {
 /// The body of a successful answer. Dropping it closes the provider's stream.
 pub enum AnswerBody {
     /// From a provider.
-    Http(Box<reqwest::Body>),
+    Http1(Box<http1::Body>),
+    /// From a provider by way of the general client.
+    General(Box<reqwest::Body>),
     /// From a recording.
     Replay(Player),
     /// From something that stands in the place of a provider.
@@ -36,25 +38,30 @@ pub enum AnswerBody {
 }
 
 impl AnswerBody {
-    /// The next bytes; `None` at the end. An error is why the answer was cut, for the log.
-    pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, String>>> {
-        match self {
-            Self::Http(body) => loop {
+    /// Gives the next bytes to `piece`, in as many pieces as they came in; `None` at the end. An error is why the answer
+    /// was cut, for the log.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut piece: impl FnMut(&[u8]),
+    ) -> Poll<Option<Result<(), Box<str>>>> {
+        let read = match self {
+            Self::Http1(body) => return body.poll_read(cx, piece),
+            Self::General(body) => loop {
                 match ready!(Pin::new(&mut **body).poll_frame(cx)) {
-                    Some(Ok(frame)) => {
-                        // Trailers are no part of any answer.
-                        if let Ok(bytes) = frame.into_data() {
-                            return Poll::Ready(Some(Ok(bytes)));
-                        }
-                    }
-                    Some(Err(error)) => return Poll::Ready(Some(Err(failure::describe(&error)))),
-                    None => return Poll::Ready(None),
+                    // Trailers are no part of any answer.
+                    Some(Ok(frame)) if !frame.is_data() => {}
+                    frame => break frame.map(|frame| {
+                        let frame = frame.map_err(|error| failure::describe(&error))?;
+                        Ok(frame.into_data().unwrap_or_default())
+                    }),
                 }
             },
             Self::Replay(player) => {
-                player.poll_read(cx).map(|piece| piece.map(|piece| piece.map_err(|broken| broken.to_string())))
+                ready!(player.poll_read(cx)).map(|piece| piece.map_err(|broken| broken.to_string()))
             }
-            Self::Pieces(pieces) => pieces.as_mut().poll_next(cx),
-        }
+            Self::Pieces(pieces) => ready!(pieces.as_mut().poll_next(cx)),
+        };
+        Poll::Ready(read.map(|read| read.map(|bytes| piece(&bytes)).map_err(String::into_boxed_str)))
     }
 }

@@ -190,13 +190,18 @@ impl Attempt {
                     Err(failure) => self.failed(failure),
                 })
             }
-            State::Reading { body, .. } => {
-                let Poll::Ready(read) = body.poll_read(cx) else {
+            State::Reading { body, decoder, .. } => {
+                let (fresh, mut came) = (&mut self.fresh, false);
+                let decode = |bytes: &[u8]| {
+                    came |= !bytes.is_empty();
+                    decoder.feed(bytes, fresh);
+                };
+                let Poll::Ready(read) = body.poll_read(cx, decode) else {
                     ready!(self.alarm.poll(cx));
                     return Poll::Ready(self.silent(out));
                 };
                 Poll::Ready(match read {
-                    Some(Ok(bytes)) => self.read(&bytes, out),
+                    Some(Ok(())) => self.read(came, out),
                     Some(Err(error)) => self.over(Some(&error), out),
                     None => self.over(None, out),
                 })
@@ -209,17 +214,17 @@ impl Attempt {
         &self.model.targets[self.means.at]
     }
 
-    fn read(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Heard {
+    /// Takes what a read gave; `came` if there was something.
+    fn read(&mut self, came: bool, out: &mut Vec<Event>) -> Heard {
         let timeouts = self.target().provider.timeouts;
         let State::Reading { decoder, finishing, .. } = &mut self.state else { return Heard::End };
-        decoder.feed(bytes, &mut self.fresh);
         let progress = decoder.progress();
         match progress {
             Progress::Finishing if !*finishing => {
                 *finishing = true;
                 self.alarm.set(Instant::now() + FINISHING);
             }
-            Progress::Open if !bytes.is_empty() => {
+            Progress::Open if came => {
                 let now = Instant::now();
                 self.due.byte = now + timeouts.idle;
                 if !self.fresh.is_empty() {

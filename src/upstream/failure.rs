@@ -1,13 +1,26 @@
 //! Failures of the way to a provider, as typed failures.
 
-use std::error::Error as _;
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use chatwire_protocols::error::{Failure, FailureKind};
 use http::HeaderMap;
 
+use super::http1;
+
 /// The request could not be sent, or no head came back.
-pub fn of_request(error: &reqwest::Error) -> Box<Failure> {
+pub fn of_http1(error: &http1::Error) -> Box<Failure> {
+    let kind = match error {
+        http1::Error::Connect(error) if error.kind() == io::ErrorKind::TimedOut => FailureKind::Timeout,
+        http1::Error::Connect(_) => FailureKind::Connect,
+        http1::Error::Lost(_) => FailureKind::Cut,
+        http1::Error::Malformed(_) => FailureKind::Malformed,
+    };
+    Failure::boxed(kind, with_causes(error.to_string(), error))
+}
+
+/// The same, by way of the general client.
+pub fn of_general(error: &reqwest::Error) -> Box<Failure> {
     let kind = if error.is_timeout() {
         FailureKind::Timeout
     } else if error.is_connect() {
@@ -20,14 +33,13 @@ pub fn of_request(error: &reqwest::Error) -> Box<Failure> {
     Failure::boxed(kind, describe(error))
 }
 
-/// True if the connection was there and broke before an answer began.
-pub fn was_lost(error: &reqwest::Error) -> bool {
-    error.is_request() && !error.is_connect() && !error.is_timeout()
-}
-
 /// The error with its causes. Without the URL, which may hold a key in its query.
 pub fn describe(error: &reqwest::Error) -> String {
-    let mut text = if error.is_connect() { "no connection".to_owned() } else { "the connection failed".to_owned() };
+    let text = if error.is_connect() { "no connection" } else { "the connection failed" };
+    with_causes(text.to_owned(), error)
+}
+
+fn with_causes(mut text: String, error: &dyn std::error::Error) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         let words = error.to_string();

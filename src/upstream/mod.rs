@@ -6,6 +6,7 @@ mod attempt;
 mod call;
 mod failure;
 mod health;
+mod http1;
 mod places;
 mod policy;
 mod replay;
@@ -45,7 +46,7 @@ impl Upstreams {
     /// that are open, and what is known of targets that both have; recordings in folders are read anew.
     ///
     /// # Errors
-    /// TLS cannot be set up, or recordings cannot be read.
+    /// Recordings cannot be read.
     pub fn new(plan: &Plan, before: Option<&Self>) -> io::Result<Self> {
         let health = before.map(|before| before.health.carried_over()).unwrap_or_default();
         let mut upstreams = Self { clients: Vec::new(), recordings: Vec::new(), health };
@@ -57,20 +58,19 @@ impl Upstreams {
             match &provider.source {
                 // No plan has a provider that a request brings.
                 Source::Brought(..) | Source::StandIn(_) => {}
-                Source::Http(_) => upstreams.add_clients(provider.timeouts.connect, before)?,
+                Source::Http(_) => upstreams.add_clients(provider.timeouts.connect, before),
                 Source::Replay { folder, .. } => upstreams.add_recordings(folder.as_ref(), before)?,
             }
         }
         Ok(upstreams)
     }
 
-    fn add_clients(&mut self, connect: Duration, before: Option<&Self>) -> io::Result<()> {
+    fn add_clients(&mut self, connect: Duration, before: Option<&Self>) {
         if self.clients(connect).is_none() {
             let kept = before.and_then(|before| before.clients(connect)).cloned();
-            let clients = kept.map_or_else(|| Clients::new(connect).map_err(io::Error::other), Ok)?;
+            let clients = kept.unwrap_or_else(|| Clients::new(connect));
             self.clients.push((connect, clients));
         }
-        Ok(())
     }
 
     fn add_recordings(&mut self, folder: Option<&PathBuf>, before: Option<&Self>) -> io::Result<()> {
@@ -80,6 +80,11 @@ impl Upstreams {
             self.recordings.push((folder.cloned(), built_in.map_or_else(load, Ok)?));
         }
         Ok(())
+    }
+
+    /// Closes connections that nobody has used for long.
+    pub fn sweep(&self) {
+        self.clients.iter().for_each(|(_, clients)| clients.sweep());
     }
 
     fn clients(&self, connect: Duration) -> Option<&Clients> {

@@ -1,44 +1,95 @@
 //! The request to a provider and the head of its answer.
 
-use std::sync::Arc;
+use std::env;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::protocol::{AnswerHead, Auth, UpstreamRequest};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http_body_util::BodyExt as _;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Url};
 
 use super::answer::AnswerBody;
-use super::failure;
+use super::{failure, http1};
 use crate::config::plan::Provider;
 use crate::tools::fence::{Fence, FenceError};
+
+/// What we call ourselves.
+pub const USER_AGENT: &str = concat!("chatwire/", env!("CARGO_PKG_VERSION"));
 
 /// Most bytes of an error answer that are read, and how long that may take.
 const ERROR_BODY: usize = 64 << 10;
 const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 
-/// Most connections to one server that are kept for the next request.
+/// Most connections to one server that the general client keeps for the next request.
 pub const KEPT: usize = 64;
+
+/// The variables that name a proxy.
+const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 /// What requests are sent with.
 #[derive(Clone)]
 pub struct Clients {
+    http1: http1::Client,
+    /// The general clients, for HTTP/2 and for proxies: made when one is needed, for they read many certificates.
+    general: Arc<OnceLock<General>>,
+    /// How long a connection may take.
+    connect: Duration,
+    /// True if the environment has a proxy, which only the general client knows how to ask.
+    proxied: bool,
+}
+
+struct General {
     /// Keeps connections for the next request.
     pooled: Client,
     /// Makes a new connection for every request.
     fresh: Client,
 }
 
+/// What is sent.
+struct Outgoing {
+    url: Url,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+struct Answer {
+    status: http::StatusCode,
+    headers: HeaderMap,
+    body: AnswerBody,
+}
+
 impl Clients {
     /// Clients whose connections are made within `connect`.
-    ///
-    /// # Errors
-    /// TLS cannot be set up.
-    pub fn new(connect: Duration) -> reqwest::Result<Self> {
-        Ok(Self { pooled: client(connect, KEPT)?, fresh: client(connect, 0)? })
+    pub fn new(connect: Duration) -> Self {
+        let proxied = PROXIES.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()));
+        Self { http1: http1::Client::new(connect), general: Arc::default(), connect, proxied }
+    }
+
+    /// Closes connections that nobody has used for long.
+    pub fn sweep(&self) {
+        self.http1.sweep();
+    }
+
+    async fn post(&self, outgoing: Outgoing, http2: bool, fresh: bool) -> Result<Answer, Box<Failure>> {
+        if http2 || self.proxied {
+            let general = self.general().map_err(|error| failure::of_general(&error))?;
+            let client = if fresh { &general.fresh } else { &general.pooled };
+            return post(client, outgoing).await;
+        }
+        let Outgoing { url, headers, body } = outgoing;
+        let answer = self.http1.post(&url, &headers, &body, fresh).await;
+        let (head, body) = answer.map_err(|error| failure::of_http1(&error))?;
+        Ok(Answer { status: head.status, headers: head.headers, body: AnswerBody::Http1(Box::new(body)) })
+    }
+
+    fn general(&self) -> reqwest::Result<&General> {
+        if let Some(general) = self.general.get() {
+            return Ok(general);
+        }
+        let general = General { pooled: client(self.connect, KEPT)?, fresh: client(self.connect, 0)? };
+        Ok(self.general.get_or_init(|| general))
     }
 }
 
@@ -48,29 +99,32 @@ pub enum Via {
     Pooled(Clients),
     /// The same on a new connection: where one that was kept is dead, the others often are too.
     Fresh(Clients),
-    /// The first, and the second where a connection is lost before an answer begins.
-    Either(Clients),
     /// To one that a request brings.
     Fence(Fence),
 }
 
 impl Via {
-    async fn execute(&self, request: Request) -> Result<reqwest::Response, Box<Failure>> {
-        let sent = match self {
-            Self::Pooled(clients) => clients.pooled.execute(request).await,
-            Self::Fresh(clients) => clients.fresh.execute(request).await,
-            Self::Either(clients) => match (request.try_clone(), clients.pooled.execute(request).await) {
-                (Some(again), Err(error)) if failure::was_lost(&error) => clients.fresh.execute(again).await,
-                (_, sent) => sent,
-            },
+    async fn post(&self, outgoing: Outgoing, http2: bool) -> Result<Answer, Box<Failure>> {
+        match self {
+            Self::Pooled(clients) => clients.post(outgoing, http2, false).await,
+            Self::Fresh(clients) => clients.post(outgoing, http2, true).await,
             Self::Fence(fence) => {
                 let closed = |error: FenceError| Failure::boxed(FailureKind::Connect, error.to_string());
-                let url = fence.check(request.url().as_str()).map_err(closed)?;
-                fence.client(&url).map_err(closed)?.execute(request).await
+                let url = fence.check(outgoing.url.as_str()).map_err(closed)?;
+                post(fence.client(&url).map_err(closed)?, outgoing).await
             }
-        };
-        sent.map_err(|error| failure::of_request(&error))
+        }
     }
+}
+
+/// Sends a POST by way of a general client.
+async fn post(client: &Client, outgoing: Outgoing) -> Result<Answer, Box<Failure>> {
+    let mut request = Request::new(Method::POST, outgoing.url);
+    *request.headers_mut() = outgoing.headers;
+    *request.body_mut() = Some(outgoing.body.into());
+    let answer = client.execute(request).await.map_err(|error| failure::of_general(&error))?;
+    let (head, body) = http::Response::<reqwest::Body>::from(answer).into_parts();
+    Ok(Answer { status: head.status, headers: head.headers, body: AnswerBody::General(Box::new(body)) })
 }
 
 /// A client whose connections are made within `connect`, and which keeps so many to one server.
@@ -81,7 +135,7 @@ pub fn client(connect: Duration, kept: usize) -> reqwest::Result<Client> {
     // A provider installed before, by a program around the gateway, is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Client::builder()
-        .user_agent(concat!("chatwire/", env!("CARGO_PKG_VERSION")))
+        .user_agent(USER_AGENT)
         .connect_timeout(connect)
         .redirect(Policy::none())
         .pool_max_idle_per_host(kept)
@@ -103,31 +157,30 @@ pub async fn send(
     key: Option<usize>,
     request: UpstreamRequest,
 ) -> Result<AnswerBody, Box<Failure>> {
-    let request = http_request(&provider, key, request)?;
-    let response = via.execute(request).await?;
-    let (head, body) = http::Response::<reqwest::Body>::from(response).into_parts();
-    if head.status.is_redirection() {
-        let message = format!("the provider redirects (status {}), which is not followed", head.status.as_u16());
+    let outgoing = outgoing(&provider, key, request)?;
+    let Answer { status, headers, body } = via.post(outgoing, provider.http2).await?;
+    if status.is_redirection() {
+        let message = format!("the provider redirects (status {}), which is not followed", status.as_u16());
         return Err(Failure::boxed(FailureKind::Malformed, message));
     }
-    if !head.status.is_success() {
+    if !status.is_success() {
         let body = error_body(body).await;
         let answer = AnswerHead {
-            status: head.status.as_u16(),
-            content_type: head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
-            retry_after: failure::retry_after(&head.headers, SystemTime::now()),
+            status: status.as_u16(),
+            content_type: headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()),
+            retry_after: failure::retry_after(&headers, SystemTime::now()),
         };
         return Err(Box::new(provider.upstream.failure(&answer, &body)));
     }
-    let encoding = head.headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity");
+    let encoding = headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity");
     if let Some(encoding) = encoding {
         let message = format!("the answer is encoded ({encoding:?}) although it was asked not to be");
         return Err(Failure::boxed(FailureKind::Malformed, message));
     }
-    Ok(AnswerBody::Http(Box::new(body)))
+    Ok(body)
 }
 
-fn http_request(provider: &Provider, key: Option<usize>, request: UpstreamRequest) -> Result<Request, Box<Failure>> {
+fn outgoing(provider: &Provider, key: Option<usize>, request: UpstreamRequest) -> Result<Outgoing, Box<Failure>> {
     let wrong = |what: &str| Failure::boxed(FailureKind::Internal, format!("provider `{}`: {what}", provider.name));
     let url = Url::parse(&request.url).map_err(|_| wrong("its address is no URL"))?;
     let mut headers = HeaderMap::new();
@@ -153,22 +206,21 @@ fn http_request(provider: &Provider, key: Option<usize>, request: UpstreamReques
     for (name, value) in &provider.headers {
         secret(name, value.expose())?;
     }
-    let mut sent = Request::new(Method::POST, url);
-    *sent.headers_mut() = headers;
-    *sent.body_mut() = Some(request.body.into());
-    Ok(sent)
+    Ok(Outgoing { url, headers, body: request.body })
 }
 
-async fn error_body(mut body: reqwest::Body) -> Vec<u8> {
+async fn error_body(mut body: AnswerBody) -> Vec<u8> {
     let mut read = Vec::new();
     let reading = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            let bytes: Bytes = frame.into_data().unwrap_or_default();
+        let mut take = |bytes: &[u8]| {
             let room = ERROR_BODY - read.len();
-            read.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
-            if read.len() == ERROR_BODY {
-                break;
-            }
+            read.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+            read.len() < ERROR_BODY
+        };
+        let mut more = true;
+        while more {
+            let came = std::future::poll_fn(|cx| body.poll_read(cx, |bytes| more = take(bytes))).await;
+            more &= matches!(came, Some(Ok(())));
         }
     };
     // What has come until then is still worth reading.

@@ -78,14 +78,23 @@ impl Upstreams {
         let request = request(url, &to.model, audio, media_type, ending);
         let key = self.health.of_provider(provider).keys().pick(Instant::now());
         let asking = async {
-            let mut body = send::send(Via::Either(clients), Arc::clone(provider), key, request).await?;
+            let again = request.clone();
+            let sent = send::send(Via::Pooled(clients.clone()), Arc::clone(provider), key, request).await;
+            let mut body = match sent {
+                // Providers often close a connection just when it is taken.
+                Err(error) if error.kind == FailureKind::Cut => {
+                    send::send(Via::Fresh(clients), Arc::clone(provider), key, again).await?
+                }
+                sent => sent?,
+            };
             let mut read = Vec::new();
-            while let Some(bytes) = std::future::poll_fn(|cx| body.poll_read(cx)).await {
-                let bytes = bytes.map_err(|error| Failure::boxed(FailureKind::Cut, error))?;
-                if read.len() + bytes.len() > MOST_TEXT {
+            while let Some(came) =
+                std::future::poll_fn(|cx| body.poll_read(cx, |bytes| read.extend_from_slice(bytes))).await
+            {
+                came.map_err(|error| Failure::boxed(FailureKind::Cut, error))?;
+                if read.len() > MOST_TEXT {
                     return Err(Failure::boxed(FailureKind::Malformed, "the transcription is too long"));
                 }
-                read.extend_from_slice(&bytes);
             }
             let answer = serde_json::from_slice::<Answer>(&read);
             answer.map_err(|error| Failure::boxed(FailureKind::Malformed, format!("no transcription: {error}")))

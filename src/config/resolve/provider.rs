@@ -94,6 +94,7 @@ impl Resolver<'_> {
             keys,
             brought: false,
             headers,
+            http2: value(&file.http2).copied().unwrap_or_default(),
             timeouts: timeouts(&file.timeouts),
             concurrency: concurrency(file),
             breaker: self.breaker(&file.circuit_breaker),

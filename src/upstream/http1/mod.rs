@@ -1,0 +1,211 @@
+//! A client for HTTP/1.1 that does one thing: a POST whose answer is a stream. The task that wants the answer reads it
+//! from the socket itself, all that is there at a time and into a buffer that its thread has for all answers: no task,
+//! queue, allocation or copy stands between the provider's bytes and the decoder, and a stream that is silent holds no
+//! memory for its next bytes. That is what a general client cannot offer (see `docs/decisions.md`).
+
+mod connect;
+mod framing;
+mod head;
+mod pool;
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::HeaderMap;
+use reqwest::Url;
+use tokio::io::ReadBuf;
+
+use connect::{Connector, Origin, Socket};
+use framing::{Framing, Malformed};
+pub use head::Head;
+use pool::Pool;
+
+/// Most bytes of one read.
+const READ: usize = 64 << 10;
+
+thread_local! {
+    /// What is read from a socket, for as long as it takes to decode it.
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no connection.
+    #[error("no connection: {0}")]
+    Connect(#[source] io::Error),
+    /// The connection was lost before an answer began.
+    #[error("the connection failed: {0}")]
+    Lost(#[source] io::Error),
+    /// The answer is no HTTP.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+/// Sends requests on connections that are kept for the next one.
+#[derive(Clone)]
+pub struct Client {
+    connector: Connector,
+    pool: Arc<Pool>,
+}
+
+/// The body of an answer. Dropping it closes the connection, unless the body was read to its end.
+pub struct Body {
+    /// None behind the end.
+    socket: Option<Socket>,
+    framing: Framing,
+    /// What came together with the head.
+    first: Vec<u8>,
+    /// Where the connection is kept, if it can be used again.
+    keep: Option<(Arc<Pool>, Arc<Origin>)>,
+}
+
+impl Client {
+    /// A client whose connections are made within `connect`.
+    pub fn new(connect: Duration) -> Self {
+        Self { connector: Connector::new(connect), pool: Arc::default() }
+    }
+
+    /// Sends a POST, on a connection of its own if it must be `fresh`, and reads the answer's head. It takes as long as
+    /// the server does: whoever calls it has a deadline.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn post(&self, url: &Url, headers: &HeaderMap, body: &[u8], fresh: bool) -> Result<(Head, Body), Error> {
+        let unknown = || Error::Connect(io::Error::new(io::ErrorKind::InvalidInput, "the address is not of the web"));
+        let origin = Arc::new(Origin::of(url).ok_or_else(unknown)?);
+        let kept = if fresh { None } else { self.pool.take(&origin) };
+        let mut socket = match kept {
+            Some(socket) => socket,
+            None => self.connector.connect(&origin).await.map_err(Error::Connect)?,
+        };
+        let mut sending = Sending { pieces: [&head::write(url, headers, body.len()), body], failed: None };
+        let mut read = Vec::new();
+        let (head, at) = loop {
+            let came = read.len();
+            std::future::poll_fn(|cx| sending.poll(&mut socket, cx, &mut read)).await?;
+            match head::read(&read)? {
+                Some(found) => break found,
+                None if read.len() == came => {
+                    let closed = || io::Error::new(io::ErrorKind::UnexpectedEof, "closed before an answer");
+                    return Err(Error::Lost(sending.failed.take().unwrap_or_else(closed)));
+                }
+                None => {}
+            }
+        };
+        let framing = Framing::of(head.version, head.status, &head.headers)?;
+        let reusable = sending.is_done() && !head.closes() && framing != Framing::UntilClose;
+        read.drain(..at);
+        let keep = reusable.then(|| (Arc::clone(&self.pool), origin));
+        Ok((head, Body { socket: Some(socket), framing, first: read, keep }))
+    }
+
+    /// Closes connections that nobody has used for long.
+    pub fn sweep(&self) {
+        self.pool.sweep();
+    }
+}
+
+/// A request on its way: a server may answer, and often refuses, before it has read all of it.
+struct Sending<'a> {
+    pieces: [&'a [u8]; 2],
+    failed: Option<io::Error>,
+}
+
+impl Sending<'_> {
+    const fn is_done(&self) -> bool {
+        self.pieces[0].is_empty() && self.pieces[1].is_empty() && self.failed.is_none()
+    }
+
+    /// Writes what can be written, and is ready when something was read: nothing at the end.
+    fn poll(&mut self, socket: &mut Socket, cx: &mut Context<'_>, read: &mut Vec<u8>) -> Poll<Result<(), Error>> {
+        while self.failed.is_none() && !self.is_done() {
+            match socket.poll_write(cx, &self.pieces.map(IoSlice::new)) {
+                Poll::Ready(Ok(written @ 1..)) => {
+                    let of_first = written.min(self.pieces[0].len());
+                    self.pieces[0] = &self.pieces[0][of_first..];
+                    self.pieces[1] = &self.pieces[1][written - of_first..];
+                }
+                Poll::Ready(Ok(0)) => self.failed = Some(io::ErrorKind::WriteZero.into()),
+                // What it says may be in the answer.
+                Poll::Ready(Err(error)) => self.failed = Some(error),
+                Poll::Pending => break,
+            }
+        }
+        if self.failed.is_none()
+            && let Poll::Ready(Err(error)) = socket.poll_flush(cx)
+        {
+            self.failed = Some(error);
+        }
+        let come = |bytes: &[u8]| read.extend_from_slice(bytes);
+        match ready!(poll_socket(socket, cx, come)) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(Error::Lost(self.failed.take().unwrap_or(error)))),
+        }
+    }
+}
+
+impl Body {
+    /// Reads what is there and gives it to `piece`, in as many pieces as it came in. `None` behind the end.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut piece: impl FnMut(&[u8]),
+    ) -> Poll<Option<Result<(), Box<str>>>> {
+        let Some(socket) = &mut self.socket else { return Poll::Ready(None) };
+        let (framing, mut behind) = (&mut self.framing, false);
+        let was_over = framing.is_over();
+        let mut take = |bytes: &[u8]| {
+            let taken = framing.read(bytes, &mut piece)?;
+            behind = taken < bytes.len();
+            Ok::<_, Malformed>(bytes.len())
+        };
+        let read = if !self.first.is_empty() {
+            take(&std::mem::take(&mut self.first))
+        } else if was_over {
+            Ok(0)
+        } else {
+            let mut taken = Ok(0);
+            match ready!(poll_socket(socket, cx, |bytes| taken = take(bytes))) {
+                Ok(()) => taken,
+                Err(error) => return self.broken(&format!("the connection failed: {error}")),
+            }
+        };
+        let over = self.framing.is_over();
+        match read {
+            Err(malformed) => self.broken(&malformed.to_string()),
+            Ok(0) if !over && self.framing != Framing::UntilClose => {
+                self.broken("the connection was closed before the end")
+            }
+            Ok(read) => {
+                if over || read == 0 {
+                    let socket = self.socket.take();
+                    if let (Some(socket), Some((pool, origin)), true, false) = (socket, self.keep.take(), over, behind) {
+                        pool.put(&origin, socket);
+                    }
+                }
+                Poll::Ready((read > 0).then_some(Ok(())))
+            }
+        }
+    }
+
+    fn broken(&mut self, why: &str) -> Poll<Option<Result<(), Box<str>>>> {
+        self.socket = None;
+        Poll::Ready(Some(Err(why.into())))
+    }
+}
+
+/// Reads once, and gives what was read: nothing at the end.
+fn poll_socket(socket: &mut Socket, cx: &mut Context<'_>, come: impl FnOnce(&[u8])) -> Poll<io::Result<()>> {
+    BUFFER.with_borrow_mut(|bytes| {
+        let mut buffer = ReadBuf::new(bytes);
+        ready!(socket.poll_read(cx, &mut buffer))?;
+        if !buffer.filled().is_empty() {
+            come(buffer.filled());
+        }
+        Poll::Ready(Ok(()))
+    })
+}

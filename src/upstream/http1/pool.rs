@@ -1,0 +1,68 @@
+//! Connections that wait for their next request.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::connect::{Origin, Socket};
+
+/// Most connections to one server that are kept.
+const MOST: usize = 64;
+
+/// How long one is kept.
+const IDLE: Duration = Duration::from_secs(90);
+
+/// Connections that wait for their next request, by whom they lead to.
+#[derive(Debug, Default)]
+pub struct Pool {
+    idle: Mutex<HashMap<Arc<Origin>, Vec<(Instant, Socket)>>>,
+}
+
+impl Pool {
+    /// The connection that was used last, if it is still open as far as can be seen.
+    pub fn take(&self, origin: &Arc<Origin>) -> Option<Socket> {
+        loop {
+            // What is closed is dropped outside of the lock.
+            let (_, mut socket) = self.idle().get_mut(origin)?.pop()?;
+            if waits(&mut socket) {
+                return Some(socket);
+            }
+        }
+    }
+
+    /// Keeps a connection.
+    pub fn put(&self, origin: &Arc<Origin>, socket: Socket) {
+        let mut idle = self.idle();
+        let kept = match idle.get_mut(origin) {
+            Some(kept) => kept,
+            None => idle.entry(Arc::clone(origin)).or_default(),
+        };
+        let unwanted = if kept.len() >= MOST { kept.drain(..1).next() } else { None };
+        kept.push((Instant::now(), socket));
+        drop(idle);
+        drop(unwanted);
+    }
+
+    /// Closes what has waited too long, or was closed by the other side.
+    pub fn sweep(&self) {
+        let mut unwanted = Vec::new();
+        self.idle().retain(|_, kept| {
+            unwanted.extend(kept.extract_if(.., |(since, socket)| since.elapsed() >= IDLE || !waits(socket)));
+            !kept.is_empty()
+        });
+    }
+
+    fn idle(&self) -> MutexGuard<'_, HashMap<Arc<Origin>, Vec<(Instant, Socket)>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// True if a connection is open and says nothing: whatever comes before a request is no answer to it.
+fn waits(socket: &mut Socket) -> bool {
+    let mut byte = [0];
+    let mut buffer = tokio::io::ReadBuf::new(&mut byte);
+    socket.poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer).is_pending()
+}
