@@ -39,7 +39,7 @@ fn read(args: &ServeArgs) -> Reading {
 }
 
 fn start(plan: Plan, origin: Origin) -> io::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listening = server::bind_reloading(plan, origin).await?;
         print(&format!("listening on {}://{}\n", listening.scheme(), listening.local_addr()?));
         server::run(listening).await

@@ -166,6 +166,8 @@ section! {
         write_timeout: Optional<Deadline>,
         /// How long running answers may go on after a stop signal. Default: "30s".
         drain: Optional<Period>,
+        /// Threads that serve connections. Default: one for each processor.
+        threads: Optional<Whole<1, 1_024>>,
         /// Most connections at a time. One more takes the place of that which has waited longest for a request. Default:
         /// 1024, or fewer where the system grants too few file descriptors.
         max_connections: Optional<Whole<1, 1_000_000>>,

@@ -179,6 +179,8 @@ pub struct Server {
     pub write_timeout: Duration,
     /// How long running answers may go on after a stop signal.
     pub drain: Duration,
+    /// Threads that serve connections.
+    pub threads: usize,
     /// Most connections at a time.
     pub max_connections: usize,
     /// Most connections of one address at a time, if that is said.
@@ -211,6 +213,7 @@ impl Default for Server {
             idle_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(30),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
             max_connections: 1024,
             max_connections_per_address: None,
             max_turns: 1024,

@@ -29,6 +29,15 @@ const SELDOM: Duration = Duration::from_secs(10);
 /// How much of an answer the system may hold for a page that does not read, in each direction. It doubles this.
 const BUFFER: usize = 128 << 10;
 
+/// Where connections come in.
+#[derive(Clone)]
+pub struct Door {
+    pub current: Current,
+    pub stop: Stop,
+    pub places: Arc<Places>,
+    pub encryption: Option<Arc<Encryption>>,
+}
+
 /// The places for connections.
 pub struct Places {
     slots: Arc<Semaphore>,
@@ -132,37 +141,34 @@ impl Seldom {
     }
 }
 
-/// Takes connections for ever.
-pub async fn accept(
-    listener: &TcpListener,
-    current: &Current,
-    stop: &Stop,
-    places: &Places,
-    encryption: Option<&Arc<Encryption>>,
-) -> Infallible {
-    let (mut failing, mut full, mut many) = (Seldom::default(), Seldom::default(), Seldom::default());
-    loop {
-        let (stream, from) = match listener.accept().await {
-            Ok((stream, from)) => (stream, from.ip()),
-            Err(error) => {
-                failing.say(|| tracing::warn!(%error, "a connection could not be taken"));
-                tokio::time::sleep(PAUSE).await;
+impl Door {
+    /// Takes connections for ever, and serves them in this runtime.
+    pub async fn accept(&self, listener: &TcpListener) -> Infallible {
+        let Self { current, stop, places, encryption } = self;
+        let (mut failing, mut full, mut many) = (Seldom::default(), Seldom::default(), Seldom::default());
+        loop {
+            let (stream, from) = match listener.accept().await {
+                Ok((stream, from)) => (stream, from.ip()),
+                Err(error) => {
+                    failing.say(|| tracing::warn!(%error, "a connection could not be taken"));
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            let Some(place) = places.take(&current.get().plan.server, from, &mut full).await else {
+                many.say(
+                    || tracing::warn!(address = %from, "an address has too many connections: the next ones are closed"),
+                );
                 continue;
-            }
-        };
-        let Some(place) = places.take(&current.get().plan.server, from, &mut full).await else {
-            many.say(
-                || tracing::warn!(address = %from, "an address has too many connections: the next ones are closed"),
-            );
-            continue;
-        };
-        prepare(&stream);
-        let guest = Guest { from, watch: places.waiting.join(), encryption: encryption.cloned() };
-        let (current, stop) = (current.clone(), stop.clone());
-        tokio::spawn(async move {
-            connection::serve(stream, guest, current, stop).await;
-            drop(place);
-        });
+            };
+            prepare(&stream);
+            let guest = Guest { from, watch: places.waiting.join(), encryption: encryption.clone() };
+            let (current, stop) = (current.clone(), stop.clone());
+            tokio::spawn(async move {
+                connection::serve(stream, guest, current, stop).await;
+                drop(place);
+            });
+        }
     }
 }
 

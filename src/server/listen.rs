@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::accept::{Places, accept};
+use super::accept::{Door, Places};
 use super::current::{self, Current};
 use super::gateway::Gateway;
 use super::reload::{self, Origin, Reloader};
 use super::stop::{Phase, Stop, Stopper};
 use super::tls::Encryption;
+use super::workers::Workers;
 use crate::config::plan::Plan;
 
 /// How long the last frames may take to reach their pages.
@@ -60,17 +61,17 @@ async fn open(plan: Plan, origin: Option<Origin>) -> io::Result<Listening> {
 }
 
 /// Answers until SIGTERM or SIGINT, then finishes what runs. A second signal ends at once. SIGHUP has the configuration
-/// read again.
+/// read again. Connections are served by threads of their own, one for each processor unless the plan says otherwise.
 ///
 /// # Errors
-/// Signals cannot be listened for.
+/// Signals cannot be listened for; there are no threads.
 pub async fn run(listening: Listening) -> io::Result<()> {
     let signals = tokio::spawn(signals(listening.stopper())?);
     let hangups = tokio::spawn(reload::on_hangup(listening.reloader(), listening.stopper())?);
-    listening.serve().await;
+    let served = listening.serve_by(true).await;
     signals.abort();
     hangups.abort();
-    Ok(())
+    served
 }
 
 #[cfg(unix)]
@@ -121,14 +122,33 @@ impl Listening {
         self.reloader.clone()
     }
 
-    /// Answers until it is stopped and drained.
+    /// Answers until it is stopped and drained, all in the caller's runtime.
     pub async fn serve(self) {
+        // Only threads can fail to begin.
+        let _ = self.serve_by(false).await;
+    }
+
+    async fn serve_by(self, threads: bool) -> io::Result<()> {
         let Self { listener, encryption, current, reloader, stopper, stop } = self;
-        let places = Places::new(&current.get().plan.server);
+        let server = current.get().plan.server.clone();
+        let places = Arc::new(Places::new(&server));
+        let (current_, stop_) = (current.clone(), stop.clone());
+        let door = Door { current: current_, stop: stop_, places: Arc::clone(&places), encryption: encryption.clone() };
+        let (workers, listener) = if threads {
+            (Some(Workers::start(server.threads, listener.into_std()?, &door)?), None)
+        } else {
+            (None, Some(listener))
+        };
+        let accepting = async {
+            match &listener {
+                Some(listener) => door.accept(listener).await,
+                None => std::future::pending().await,
+            }
+        };
         let draining = stop.clone().reached(Phase::Draining);
         tokio::select! {
             () = draining => {}
-            never = accept(&listener, &current, &stop, &places, encryption.as_ref()) => match never {},
+            never = accepting => match never {},
             never = keep(encryption.as_deref()) => match never {},
             never = current.clone().sweep_always() => match never {},
             never = reloader.watch() => match never {},
@@ -152,6 +172,8 @@ impl Listening {
         gateway.threads.turns().close(LAST_WRITES).await;
         let _ = tokio::time::timeout(LAST_WRITES, gateway.limits.settle()).await;
         gateway.servers.close().await;
+        drop(workers);
+        Ok(())
     }
 }
 

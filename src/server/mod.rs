@@ -33,6 +33,7 @@ mod source;
 mod stop;
 mod tls;
 mod waiting;
+mod workers;
 
 // What the simulator shows turns with, without a connection.
 pub use body::{Body, Broken};

@@ -24,9 +24,6 @@ use crate::server::Stop;
 use crate::tools::{Heard, Running, Scope, Summaries, Toolbox};
 use crate::upstream::{Alarm, Call, Tried, Upstreams};
 
-/// Most events that one poll gathers: what is ready goes out together, but never without a bound.
-const BATCH: usize = 512;
-
 /// Most reads of one poll: a provider that floods us with nothing must not keep the thread.
 const READS: usize = 64;
 
@@ -184,7 +181,8 @@ impl Driver {
         let before = out.len();
         self.begin(out);
         let mut reads = 0;
-        while !self.ended() && out.len() - before < BATCH && self.advance(cx, out).is_ready() {
+        // What one read gave goes out together. Whoever wants more asks again.
+        while !self.ended() && out.len() == before && self.advance(cx, out).is_ready() {
             reads += 1;
             if reads == READS {
                 cx.waker().wake_by_ref();

@@ -31,6 +31,7 @@ impl Resolver<'_> {
             idle_timeout: time(&file.idle_timeout, usual.idle_timeout),
             write_timeout: time(&file.write_timeout, usual.write_timeout),
             drain: value(&file.drain).map_or(usual.drain, |time| time.0),
+            threads: value(&file.threads).map_or(usual.threads, count),
             max_connections: value(&file.max_connections).map_or(usual.max_connections, count),
             max_connections_per_address: value(&file.max_connections_per_address).map(count),
             max_turns: value(&file.max_turns)

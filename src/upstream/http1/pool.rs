@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
 use super::connect::{Origin, Socket};
@@ -15,18 +16,22 @@ const MOST: usize = 64;
 /// How long one is kept.
 const IDLE: Duration = Duration::from_secs(90);
 
-/// Connections that wait for their next request, by whom they lead to.
+/// Connections that wait for their next request, by whom they lead to, and by whose thread hears of them: another one
+/// would have to be woken for each piece of an answer.
 #[derive(Debug, Default)]
 pub struct Pool {
-    idle: Mutex<HashMap<Arc<Origin>, Vec<(Instant, Socket)>>>,
+    idle: Mutex<Idle>,
 }
+
+type Idle = HashMap<(Option<Id>, Arc<Origin>), Vec<(Instant, Socket)>>;
 
 impl Pool {
     /// The connection that was used last, if it is still open as far as can be seen.
     pub fn take(&self, origin: &Arc<Origin>) -> Option<Socket> {
+        let key = (here(), Arc::clone(origin));
         loop {
             // What is closed is dropped outside of the lock.
-            let (_, mut socket) = self.idle().get_mut(origin)?.pop()?;
+            let (_, mut socket) = self.idle().get_mut(&key)?.pop()?;
             if waits(&mut socket) {
                 return Some(socket);
             }
@@ -36,10 +41,7 @@ impl Pool {
     /// Keeps a connection.
     pub fn put(&self, origin: &Arc<Origin>, socket: Socket) {
         let mut idle = self.idle();
-        let kept = match idle.get_mut(origin) {
-            Some(kept) => kept,
-            None => idle.entry(Arc::clone(origin)).or_default(),
-        };
+        let kept = idle.entry((here(), Arc::clone(origin))).or_default();
         let unwanted = if kept.len() >= MOST { kept.drain(..1).next() } else { None };
         kept.push((Instant::now(), socket));
         drop(idle);
@@ -55,9 +57,14 @@ impl Pool {
         });
     }
 
-    fn idle(&self) -> MutexGuard<'_, HashMap<Arc<Origin>, Vec<(Instant, Socket)>>> {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The runtime that we are in.
+fn here() -> Option<Id> {
+    Handle::try_current().map(|handle| handle.id()).ok()
 }
 
 /// True if a connection is open and says nothing: whatever comes before a request is no answer to it.
