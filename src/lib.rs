@@ -14,6 +14,7 @@ mod line;
 pub mod path;
 pub mod sandbox;
 pub mod secret;
+mod seldom;
 pub mod server;
 pub mod store;
 pub mod telemetry;

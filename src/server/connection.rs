@@ -24,6 +24,7 @@ use super::tls::Encryption;
 use super::waiting::{Held, Overdue, Watch};
 use super::{exchange, proxies};
 use crate::config::plan::Server;
+use crate::seldom::Seldom;
 
 /// The smallest head limit that the HTTP library takes.
 const SMALLEST_HEAD: usize = 8192;
@@ -93,12 +94,13 @@ where
         })
     };
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
-    let mut draining = pin!(stop.clone().reached(Phase::Draining));
-    let mut now = pin!(stop.reached(Phase::Now));
-    let mut parting = pin!(tokio::time::sleep(PARTING));
-    let (mut drains, mut parts) = (false, false);
+    // Until when the page may still ask something although it has been told that the connection closes.
+    let (mut drains, mut parts) = (false, None);
+    let next = |drains, parts| Seldom::new(interruption(stop.clone(), drains, parts, watch, (head, idle)));
+    let mut interruption = pin!(next(drains, parts));
     loop {
         tokio::select! {
+            biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a connection ended early");
@@ -106,31 +108,49 @@ where
                 }
                 break;
             }
-            () = draining.as_mut(), if !drains => {
-                drains = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            overdue = watch.overdue(head, idle), if !parts => {
-                if overdue != Overdue::Idle {
-                    return;
+            interruption = interruption.as_mut() => match interruption {
+                Interruption::Draining => {
+                    drains = true;
+                    connection.as_mut().graceful_shutdown();
                 }
-                parts = true;
-                parting.as_mut().reset(Instant::now() + PARTING);
-                connection.as_mut().graceful_shutdown();
-            }
-            () = parting.as_mut(), if parts => {
+                Interruption::Overdue(Overdue::Idle) => {
+                    parts = Some(Instant::now() + PARTING);
+                    connection.as_mut().graceful_shutdown();
+                }
                 // A request may have come in while the connection was told to close.
-                if !activity.is_running() {
-                    return;
-                }
-                parting.as_mut().reset(Instant::now() + PARTING);
+                Interruption::Parting if activity.is_running() => parts = Some(Instant::now() + PARTING),
+                Interruption::Overdue(_) | Interruption::Parting | Interruption::Now => return,
             }
-            () = now.as_mut() => return,
         }
+        interruption.set(next(drains, parts));
     }
     if let Some(socket) = handover.take() {
         let _running = activity.begin(false);
         socket.await;
+    }
+}
+
+/// What happens to a connection from outside.
+enum Interruption {
+    Draining,
+    Overdue(Overdue),
+    Parting,
+    Now,
+}
+
+/// Waits for the next interruption: of a connection that drains already or not, and that parts at some time or does not.
+async fn interruption(
+    stop: Stop,
+    drains: bool,
+    parts: Option<Instant>,
+    watch: &Watch,
+    (head, idle): (Duration, Duration),
+) -> Interruption {
+    tokio::select! {
+        () = stop.clone().reached(Phase::Draining), if !drains => Interruption::Draining,
+        overdue = watch.overdue(head, idle), if parts.is_none() => Interruption::Overdue(overdue),
+        () = tokio::time::sleep_until(parts.unwrap_or_else(Instant::now)), if parts.is_some() => Interruption::Parting,
+        () = stop.reached(Phase::Now) => Interruption::Now,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stopping in phases: nothing new, then running answers get their error frame, then everything is dropped.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::watch;
 
@@ -19,19 +20,23 @@ pub(super) enum Phase {
 #[derive(Clone, Debug)]
 pub struct Stop {
     phase: watch::Receiver<Phase>,
+    /// The same, for those who ask often: a look at it locks nothing.
+    now: Arc<AtomicU8>,
 }
 
 /// Stops a gateway.
 #[derive(Clone, Debug)]
 pub struct Stopper {
     phase: Arc<watch::Sender<Phase>>,
+    now: Arc<AtomicU8>,
 }
 
 impl Stopper {
     /// A gateway that runs.
     pub fn new() -> (Self, Stop) {
         let (sender, phase) = watch::channel(Phase::Running);
-        (Self { phase: Arc::new(sender) }, Stop { phase })
+        let now = Arc::new(AtomicU8::new(Phase::Running as u8));
+        (Self { phase: Arc::new(sender), now: Arc::clone(&now) }, Stop { phase, now })
     }
 
     /// Stops: the first time with the time to finish what runs, the second time at once.
@@ -45,6 +50,7 @@ impl Stopper {
             let later = phase > *now;
             if later {
                 *now = phase;
+                self.now.store(phase as u8, Ordering::Release);
             }
             later
         });
@@ -54,18 +60,17 @@ impl Stopper {
 impl Stop {
     /// A gateway that is never stopped: for turns outside a server.
     pub fn never() -> Self {
-        let (_, phase) = watch::channel(Phase::Running);
-        Self { phase }
+        Stopper::new().1
     }
 
     /// True from the stop signal on.
     pub fn has_begun(&self) -> bool {
-        *self.phase.borrow() >= Phase::Draining
+        self.now.load(Ordering::Acquire) >= Phase::Draining as u8
     }
 
     /// True once running turns must end.
     pub fn turns_ended(&self) -> bool {
-        *self.phase.borrow() >= Phase::TurnsEnd
+        self.now.load(Ordering::Acquire) >= Phase::TurnsEnd as u8
     }
 
     /// Waits until running turns must end.

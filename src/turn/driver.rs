@@ -20,6 +20,7 @@ use super::machine::{Action, Input, Machine};
 use crate::cache::{Answers, Found, Place, Playing};
 use crate::config::plan::Model;
 use crate::limits::{Admission, Meter, Permit};
+use crate::seldom::Seldom;
 use crate::server::Stop;
 use crate::tools::{Heard, Running, Scope, Summaries, Toolbox};
 use crate::upstream::{Alarm, Call, Tried, Upstreams};
@@ -57,6 +58,8 @@ pub struct Parts {
     pub stop: Stop,
 }
 
+type Stopping = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A running turn.
 pub struct Driver {
     machine: Machine,
@@ -81,7 +84,7 @@ pub struct Driver {
     /// When the deadline is.
     until: Instant,
     stop: Stop,
-    stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
+    stopped: Seldom<Stopping>,
     started: bool,
     mistake: Option<CallerError>,
 }
@@ -112,7 +115,7 @@ impl Driver {
             scratch: Vec::new(),
             deadline: Alarm::new(until),
             until,
-            stopped: Box::pin(async move { stopped.turns_must_end().await }),
+            stopped: Seldom::new(Box::pin(stopped.turns_must_end())),
             stop,
             started: false,
             mistake: None,
@@ -302,7 +305,7 @@ impl Driver {
     }
 
     fn check_time(&mut self, cx: &mut Context<'_>, out: &mut Vec<Event>) {
-        if self.stopped.as_mut().poll(cx).is_ready() {
+        if Pin::new(&mut self.stopped).poll(cx).is_ready() {
             self.fail(FailureKind::Shutdown, "the gateway stops", out);
         } else if self.deadline.poll(cx).is_ready() {
             self.fail(FailureKind::Timeout, "the turn took longer than its limit", out);

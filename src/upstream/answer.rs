@@ -51,10 +51,12 @@ impl AnswerBody {
                 match ready!(Pin::new(&mut **body).poll_frame(cx)) {
                     // Trailers are no part of any answer.
                     Some(Ok(frame)) if !frame.is_data() => {}
-                    frame => break frame.map(|frame| {
-                        let frame = frame.map_err(|error| failure::describe(&error))?;
-                        Ok(frame.into_data().unwrap_or_default())
-                    }),
+                    frame => {
+                        break frame.map(|frame| {
+                            let frame = frame.map_err(|error| failure::describe(&error))?;
+                            Ok(frame.into_data().unwrap_or_default())
+                        });
+                    }
                 }
             },
             Self::Replay(player) => {

@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_head_is_read_behind_what_announces_it() {
-        let bytes = b"HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\nConnection: x, Close\r\na:\r\n\r\nbody";
+        let bytes =
+            b"HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\nHTTP/1.1 200 OK\r\nConnection: x, Close\r\na:\r\n\r\nbody";
         for end in 0..bytes.len() - 4 {
             assert!(read(&bytes[..end]).unwrap().is_none(), "{end}");
         }
@@ -124,7 +125,8 @@ mod tests {
     #[test]
     fn a_request_says_where_it_goes() {
         let url = Url::parse("http://[::1]:8080/v1/chat?api-version=2").unwrap();
-        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        let headers =
+            HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
         let head = String::from_utf8(write(&url, &headers, 12)).unwrap();
         let agent = super::super::super::send::USER_AGENT;
         let expected = format!(

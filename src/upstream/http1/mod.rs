@@ -183,7 +183,8 @@ impl Body {
             Ok(read) => {
                 if over || read == 0 {
                     let socket = self.socket.take();
-                    if let (Some(socket), Some((pool, origin)), true, false) = (socket, self.keep.take(), over, behind) {
+                    if let (Some(socket), Some((pool, origin)), true, false) = (socket, self.keep.take(), over, behind)
+                    {
                         pool.put(&origin, socket);
                     }
                 }
