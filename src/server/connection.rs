@@ -87,10 +87,11 @@ where
             proxies::mark(&gateway.plan.server, &mut head, from, encrypted);
             let request = Request::from_parts(head, body);
             let handover = Arc::clone(&handover);
-            async move {
+            // The library keeps the room of this future for as long as the connection is open: boxed, that is a pointer.
+            Box::pin(async move {
                 let response = exchange::answer(gateway, request, &handover).await;
                 Ok::<_, Infallible>(response.map(|body| Held::new(body, running)))
-            }
+            })
         })
     };
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));

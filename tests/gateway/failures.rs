@@ -237,10 +237,11 @@ async fn a_turn_that_takes_too_long_ends_with_one_error_frame() {
 #[tokio::test]
 async fn a_panic_in_a_turn_is_one_error_frame() {
     let fake = Fake::start().await;
-    let page = asked_once(Setup::new(&[fake.addr])).await;
+    let mut page = asked_once(Setup::new(&[fake.addr])).await;
     let mut asked = fake.asked().await;
     asked.begin().await;
     asked.send("text one\n").await;
+    page.until("one").await;
     asked.send("panic\n").await;
     assert_eq!(page.answer().await.end()["kind"], "internal");
 }
