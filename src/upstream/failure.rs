@@ -6,8 +6,15 @@ use std::time::{Duration, SystemTime};
 use chatwire_protocols::error::{Failure, FailureKind};
 use http::HeaderMap;
 
+use super::exhausted;
+
 /// The request could not be sent, or no head came back.
 pub fn of_request(error: &reqwest::Error) -> Box<Failure> {
+    if error.is_connect()
+        && let Some(missing) = exhausted::by(error)
+    {
+        return Failure::exhausted(format!("{missing}: {}", describe(error)));
+    }
     let kind = if error.is_timeout() {
         FailureKind::Timeout
     } else if error.is_connect() {
