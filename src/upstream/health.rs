@@ -27,8 +27,11 @@ pub struct ProviderHealth {
     places: Arc<Places>,
     targets: Arc<Mutex<HashMap<String, Arc<TargetHealth>>>>,
     /// Those of targets with places of their own. Two that are given different numbers have different ones.
-    of_targets: Arc<Mutex<HashMap<(String, ConcurrencyPlan), Arc<Places>>>>,
+    of_targets: Arc<Mutex<OfTargets>>,
 }
+
+/// The places of targets, by their models and numbers.
+type OfTargets = HashMap<(String, ConcurrencyPlan), Arc<Places>>;
 
 /// What is known of a provider's model.
 #[derive(Debug, Default)]
