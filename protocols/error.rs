@@ -58,6 +58,12 @@ impl Failure {
         Box::new(Self::new(kind, message))
     }
 
+    /// Something is used up that we need for it. In a second, some may be free again.
+    pub fn exhausted(message: impl Into<String>) -> Box<Self> {
+        let retry_after = Some(Duration::from_secs(1));
+        Box::new(Self { retry_after, ..Self::new(FailureKind::Exhausted, message) })
+    }
+
     /// The text a page may show: what happened and what to do, in our words.
     pub const fn safe_text(&self) -> &'static str {
         self.kind.safe_text()
@@ -86,6 +92,8 @@ pub enum FailureKind {
     Cut,
     /// The provider ended its stream in good form without an answer.
     Empty,
+    /// We have no connection, descriptor or place left for it.
+    Exhausted,
     /// We failed.
     Internal,
     /// The answer is not the protocol it should be, or breaks a bound of ours.
@@ -117,6 +125,7 @@ impl FailureKind {
             Self::ContextLength => "context_length",
             Self::Cut => "cut",
             Self::Empty => "empty",
+            Self::Exhausted => "exhausted",
             Self::Internal => "internal",
             Self::Malformed => "malformed",
             Self::NotFound => "not_found",
@@ -138,7 +147,7 @@ impl FailureKind {
             Self::RateLimit => 429,
             Self::Internal => 500,
             Self::Auth | Self::Connect | Self::Cut | Self::Empty | Self::Malformed | Self::Server | Self::Quota => 502,
-            Self::Overloaded | Self::Shutdown => 503,
+            Self::Exhausted | Self::Overloaded | Self::Shutdown => 503,
             Self::Timeout => 504,
         }
     }
@@ -153,6 +162,7 @@ impl FailureKind {
             Self::ContextLength => "This conversation is too long for the model. Please shorten it or start a new one.",
             Self::Cut => "The model's answer was cut off. Please try again.",
             Self::Empty => "The model sent no answer. Please try again.",
+            Self::Exhausted => "The gateway has no free connections. Please try again in a moment.",
             Self::Internal => "Something went wrong in the gateway. Please try again.",
             Self::Malformed => "The model provider sent an answer that could not be read. Please try again.",
             Self::NotFound => "The model provider does not know this model. Please tell the operator.",

@@ -12,6 +12,7 @@ pub mod layers;
 pub mod limits;
 mod line;
 pub mod path;
+mod places;
 pub mod sandbox;
 pub mod secret;
 mod seldom;

@@ -246,7 +246,7 @@ fn what_holds_when_targets_fail_is_resolved() {
         protocol = "anthropic"
         circuit_breaker = false
         [models.m]
-        targets = [{ target = "a/one", weight = 3 }, "b/two"]
+        targets = [{ target = "a/one", weight = 3, max_concurrent = 2, queue_timeout = "3s" }, "b/two"]
         retries = 0
         max_retry_wait = "1s"
         hedge = "800ms"
@@ -265,6 +265,8 @@ fn what_holds_when_targets_fail_is_resolved() {
     let [a, b] = [0, 1].map(|at| &model.targets[at].provider);
     assert_eq!(a.keys.iter().map(|key| key.expose()).collect::<Vec<_>>(), ["CANARY-A", "CANARY-TENANT"]);
     assert_eq!((a.concurrency.most, a.concurrency.queue, a.concurrency.wait), (8, 0, Duration::from_secs(2)));
+    let own = [0, 1].map(|at| model.targets[at].concurrency.map(|own| (own.most, own.queue, own.wait)));
+    assert_eq!(own, [Some((2, 100, Duration::from_secs(3))), None]);
     let breaker = a.breaker.unwrap();
     assert_eq!(
         (breaker.failures, breaker.cool_down, breaker.max_cool_down),

@@ -313,6 +313,7 @@ impl ToldError {
             kind,
             FailureKind::ContentFilter
                 | FailureKind::ContextLength
+                | FailureKind::Exhausted
                 | FailureKind::Overloaded
                 | FailureKind::Quota
                 | FailureKind::RateLimit

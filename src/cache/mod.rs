@@ -151,6 +151,7 @@ mod tests {
             model: "m".to_owned(),
             extra: serde_json::Map::new(),
             weight: None,
+            concurrency: None,
         };
         model.targets.push(target);
         assert!(answers().find(&chat, &model).is_none());

@@ -12,6 +12,7 @@ use super::plan::ClientHeader;
 use super::prices::Price;
 use super::read::{At, Named, Read, Required, read_section, section};
 use super::report::{Problem, Problems};
+use super::targets::TargetText;
 use super::tool_kinds::{Http, Weather, Write};
 use super::values::{
     Address, Deadline, Free, FreeTable, Hidden, Period, Reasoning, Size, Switch, Temperature, Whole, Word,
@@ -172,9 +173,11 @@ section! {
         /// 1024, or fewer where the system grants too few file descriptors.
         max_connections: Optional<Whole<1, 1_000_000>>,
         /// Most connections of one address at a time, or of one /64 network of IPv6; those of trusted proxies are not
-        /// counted. Default: half of `max_connections`, and no bound for this machine itself.
+        /// counted. So many of its requests are answered at a time, over all its connections and through trusted proxies.
+        /// Default: half of `max_connections`, and no bound for this machine itself.
         max_connections_per_address: Optional<Whole<1, 1_000_000>>,
-        /// Most turns of kept conversations at a time. Others wait for their place. Default: 1024.
+        /// Most turns at a time. Those of kept conversations wait for their place; others are refused with 503. Default:
+        /// as many as `max_connections`, or fewer where the system grants too few file descriptors.
         max_turns: Optional<Whole<1, 1_000_000>>,
         /// Whether this file, and the files of secrets and widgets that it names, are read again when one of them
         /// changes. `SIGHUP` has them read again in any case. Default: true.
@@ -318,16 +321,6 @@ section! {
         defaults: Optional<Defaults>,
         /// Members added to every request to the provider, as they are.
         extra: Optional<FreeTable>,
-    }
-}
-
-section! {
-    /// A target with its share of the calls.
-    WeightedTarget, "a target" {
-        /// What answers, as "provider/model".
-        target: Required<String>,
-        /// Its share of the calls; 0 for none but those that the others leave over. Default: 1.
-        weight: Optional<Whole<0, 1_000_000>>,
     }
 }
 
@@ -532,14 +525,6 @@ impl SecretSource {
 /// A key: never written into the file itself.
 pub struct Key(pub SecretSource);
 
-/// A target of a model: its name, or a table with its weight.
-pub struct TargetText {
-    /// The name, if it could be read.
-    pub name: Option<At<String>>,
-    /// Its weight.
-    pub weight: Optional<Whole<0, 1_000_000>>,
-}
-
 /// The value of a header: a text, or a secret from elsewhere.
 pub enum HeaderText {
     /// The text itself, which may be a secret all the same.
@@ -564,30 +549,6 @@ impl Read for Key {
             return None;
         }
         read_section(value, problems).map(Self)
-    }
-}
-
-impl Read for TargetText {
-    fn read(value: &Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Self> {
-        if value.get_ref().is_table() {
-            let table: WeightedTarget = read_section(value, problems)?;
-            return Some(Self { name: table.target.0, weight: table.weight });
-        }
-        let name = String::read(value, problems)?;
-        Some(Self { name: Some(At { value: name, span: value.span() }), weight: None })
-    }
-}
-
-impl JsonSchema for TargetText {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "TargetText".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let table = generator.subschema_for::<WeightedTarget>();
-        json_schema!({ "anyOf": [{ "type": "string" }, table] })
     }
 }
 

@@ -20,6 +20,7 @@ mod report;
 mod resolve;
 pub mod schema;
 pub mod suggest;
+mod targets;
 mod tool_kinds;
 mod values;
 mod workspace;

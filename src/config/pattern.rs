@@ -40,6 +40,7 @@ fn filled(model: &Model, name: &str, rest: &str) -> Model {
         model: if target.model == ANY { rest.to_owned() } else { target.model.clone() },
         extra: target.extra.clone(),
         weight: target.weight,
+        concurrency: target.concurrency,
     };
     Model {
         name: name.to_owned(),

@@ -185,7 +185,7 @@ pub struct Server {
     pub max_connections: usize,
     /// Most connections of one address at a time, if that is said.
     pub max_connections_per_address: Option<usize>,
-    /// Most turns of kept conversations at a time.
+    /// Most turns at a time.
     pub max_turns: u32,
     /// Whether the configuration is read again when its files change.
     pub watch: bool,
@@ -475,6 +475,8 @@ pub struct ModelTarget {
     /// Its share of the calls. Without one at any target of the model, the order of the list holds; beside others, no
     /// weight is 1.
     pub weight: Option<u32>,
+    /// How many calls it gets at a time, if it has a bound of its own beside its provider's.
+    pub concurrency: Option<ConcurrencyPlan>,
 }
 
 /// A provider.
@@ -505,8 +507,8 @@ pub struct Provider {
     pub prices: Prices,
 }
 
-/// How many calls a provider gets at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How many calls a provider, or a target of it, gets at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConcurrencyPlan {
     /// Most calls that run.
     pub most: usize,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chatwire_protocols::error::{CallerError, Failure};
 use chatwire_protocols::event::Usage;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::limiter::Limiter;
 use super::subject::{Rule, Subject};
@@ -24,6 +25,7 @@ pub struct Admission {
 #[derive(Clone, Debug, Default)]
 pub struct Permit {
     _held: Option<Arc<Held>>,
+    _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 #[derive(Debug)]
@@ -69,14 +71,20 @@ pub struct Over {
 pub enum Refused {
     /// Too much was asked for.
     Over(Box<Over>),
-    /// It is not known how much has been spent.
+    /// It is not known how much has been spent, or the gateway has no place for it.
     Failed(Box<Failure>),
 }
 
 impl Permit {
+    /// The same with a place among all turns.
+    #[must_use]
+    pub fn with(self, place: OwnedSemaphorePermit) -> Self {
+        Self { _place: Some(Arc::new(place)), ..self }
+    }
+
     pub(super) fn new(limiter: &Arc<Limiter>, rules: &[Rule]) -> Self {
         let subjects = rules.iter().map(|rule| rule.subject.clone()).collect();
-        Self { _held: Some(Arc::new(Held { limiter: Arc::clone(limiter), subjects })) }
+        Self { _held: Some(Arc::new(Held { limiter: Arc::clone(limiter), subjects })), _place: None }
     }
 }
 

@@ -1,23 +1,22 @@
 //! Taking connections: how many at a time, how many of one address, and what happens when there is no room.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::addresses::{Addresses, Counted};
 use super::connection::{self, Guest};
 use super::current::Current;
+use super::descriptors;
 use super::stop::Stop;
 use super::tls::Encryption;
 use super::waiting::Waiting;
-use super::{descriptors, proxies};
-use crate::access::Peer;
 use crate::config::plan::Server;
 
 /// How long to wait when the system has no more descriptors for us.
@@ -43,7 +42,9 @@ pub struct Places {
     slots: Arc<Semaphore>,
     most: usize,
     waiting: Arc<Waiting>,
-    counts: Counts,
+    connections: Addresses,
+    /// What is answered on them: HTTP/2 carries many requests over one.
+    requests: Addresses,
 }
 
 /// A place for a connection, until this is dropped.
@@ -52,24 +53,14 @@ pub struct Place {
     _counted: Option<Counted>,
 }
 
-/// A connection that is counted for its address, until this is dropped.
-struct Counted {
-    address: IpAddr,
-    counts: Counts,
-}
-
-/// The connections of each address that has some.
-type Counts = Arc<Mutex<HashMap<IpAddr, usize>>>;
-
-/// An address has as many connections as one may have.
-struct TooMany;
-
 impl Places {
     /// As many places as are asked for, as far as the system has descriptors.
     pub fn new(server: &Server) -> Self {
         let most = server.max_connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        let most = descriptors::connections(most);
-        Self { slots: Arc::new(Semaphore::new(most)), most, waiting: Arc::default(), counts: Arc::default() }
+        let most = descriptors::room(server).connections.min(most);
+        descriptors::tell("max_connections", server.max_connections, most);
+        let [connections, requests] = [(); 2].map(|()| Addresses::sharing(most));
+        Self { slots: Arc::new(Semaphore::new(most)), most, waiting: Arc::default(), connections, requests }
     }
 
     /// Waits until all places are empty.
@@ -80,7 +71,7 @@ impl Places {
     /// A place for a connection of this address, or nothing if it has as many as one may have. While all places are
     /// taken, those who only wait in theirs must leave, one after another.
     async fn take(&self, server: &Server, from: IpAddr, full: &mut Seldom) -> Option<Place> {
-        let counted = self.count(server, from).ok()?;
+        let counted = self.connections.count(server, from).ok()?;
         let slots = Arc::clone(&self.slots);
         let slot = match Arc::clone(&slots).try_acquire_owned() {
             Ok(slot) => slot,
@@ -93,38 +84,6 @@ impl Places {
             }
         };
         Some(Place { _slot: slot, _counted: counted })
-    }
-
-    /// Counts a connection of this address, if its kind is counted.
-    fn count(&self, server: &Server, from: IpAddr) -> Result<Option<Counted>, TooMany> {
-        let from = from.to_canonical();
-        let most = match server.max_connections_per_address {
-            _ if proxies::is_trusted(server, from) => return Ok(None),
-            Some(most) => most,
-            None if from.is_loopback() => return Ok(None),
-            None => self.most.div_ceil(2),
-        };
-        let address = Peer(from).network();
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= most {
-            return Err(TooMany);
-        }
-        *count += 1;
-        drop(counts);
-        Ok(Some(Counted { address, counts: Arc::clone(&self.counts) }))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
     }
 }
 
@@ -162,7 +121,8 @@ impl Door {
                 continue;
             };
             prepare(&stream);
-            let guest = Guest { from, watch: places.waiting.join(), encryption: encryption.clone() };
+            let (watch, requests) = (places.waiting.join(), places.requests.clone());
+            let guest = Guest { from, watch, requests, encryption: encryption.clone() };
             let (current, stop) = (current.clone(), stop.clone());
             tokio::spawn(async move {
                 connection::serve(stream, guest, current, stop).await;
@@ -220,7 +180,7 @@ mod tests {
         taken.remove(0);
         assert!(places.take(&server, "192.0.2.1".parse().unwrap(), &mut full).await.is_some());
         drop(taken);
-        assert!(places.counts.lock().unwrap().is_empty());
+        assert!(places.connections.is_empty());
         places.empty().await;
     }
 

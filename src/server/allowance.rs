@@ -1,8 +1,9 @@
 //! Asks the limits whether a page may have a turn, and tells it what is left.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use chatwire_protocols::error::Refusal;
+use chatwire_protocols::error::{CallerError, Failure, Refusal};
 use chatwire_protocols::operation::{Ask, Operation};
 use http::header::{HeaderName, RETRY_AFTER};
 use http::{HeaderMap, Response};
@@ -22,22 +23,35 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// Asks for a turn.
+/// When asking again may help an address that has too many requests, or a gateway that has too many turns.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Asks for a turn, and for a place among those that run: nobody waits for one.
 ///
 /// # Errors
-/// A limit is reached.
+/// There is no place, or a limit is reached.
 pub async fn admit(gateway: &Gateway, route: &Route, caller: &Caller) -> Result<Admission, Refused> {
+    let Some(place) = gateway.threads.turns().place() else {
+        return Err(Refused::Failed(Failure::exhausted("as many turns run as may (`max_turns`)")));
+    };
+    let admission = within_limits(gateway, route, caller).await?;
+    Ok(Admission { permit: admission.permit.with(place), ..admission })
+}
+
+async fn within_limits(gateway: &Gateway, route: &Route, caller: &Caller) -> Result<Admission, Refused> {
     let who = Who { peer: caller.peer, key: caller.key.as_deref(), owner: &caller.owner, route };
     gateway.limits.admit(&who, &gateway.plan.limits).await
 }
 
-/// Asks for what a page of a kept conversation wants. Only what a model works for counts.
+/// Asks for what a page of a kept conversation wants. Only what a model works for counts. A kept turn has its place with
+/// its thread.
 ///
 /// # Errors
-/// A limit is reached.
+/// There is no place, or a limit is reached.
 pub async fn admit_ask(gateway: &Gateway, route: &Route, caller: &Caller, ask: &Ask) -> Result<Admission, Refused> {
     match ask {
-        Ask::Turn(_) | Ask::Operation(Operation::Transcribe { .. }) => admit(gateway, route, caller).await,
+        Ask::Turn(_) => within_limits(gateway, route, caller).await,
+        Ask::Operation(Operation::Transcribe { .. }) => admit(gateway, route, caller).await,
         Ask::Resume { .. } | Ask::Operation(_) => Ok(Admission::default()),
     }
 }
@@ -51,6 +65,12 @@ pub fn refuse(record: Record, route: &Arc<Route>, why: &Refused) -> Response<Bod
     let mut response = refused(record, Some(route), &Refusal::Caller(&over.error));
     mark(response.headers_mut(), over);
     response
+}
+
+/// The answer to an address that has as many requests as it may have.
+pub fn crowded() -> Over {
+    let error = CallerError::new(429, "too_many_requests", "too many requests of this address are being answered");
+    Over { error, retry_after: SOON, standing: None }
 }
 
 /// Says when asking again may help.

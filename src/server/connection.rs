@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::addresses::Addresses;
 use super::current::Current;
 use super::io::Patient;
 use super::socket::Handover;
@@ -23,6 +24,7 @@ use super::stop::{Phase, Stop};
 use super::tls::Encryption;
 use super::waiting::{Held, Overdue, Watch};
 use super::{exchange, proxies};
+use crate::access::Peer;
 use crate::config::plan::Server;
 use crate::seldom::Seldom;
 
@@ -44,13 +46,17 @@ const PARTING: Duration = Duration::from_secs(1);
 pub struct Guest {
     pub from: IpAddr,
     pub watch: Watch,
+    /// The requests that are answered, by addresses.
+    pub requests: Addresses,
     pub encryption: Option<Arc<Encryption>>,
 }
 
 /// Serves a connection until it is closed or the gateway stops.
 pub async fn serve(stream: TcpStream, guest: Guest, current: Current, stop: Stop) {
-    let Guest { from, watch, encryption } = guest;
-    let Some(encryption) = encryption else { return speak(stream, (from, false), &watch, current, stop).await };
+    let Guest { from, watch, requests, encryption } = guest;
+    let Some(encryption) = encryption else {
+        return speak(stream, (from, false), &watch, requests, current, stop).await;
+    };
     let (head, idle) = {
         let gateway = current.get();
         (gateway.plan.server.head_timeout, gateway.plan.server.idle_timeout)
@@ -61,13 +67,19 @@ pub async fn serve(stream: TcpStream, guest: Guest, current: Current, stop: Stop
         _ = watch.overdue(head, idle) => return,
     };
     match greeted {
-        Ok(stream) => speak(stream, (from, true), &watch, current, stop).await,
+        Ok(stream) => speak(stream, (from, true), &watch, requests, current, stop).await,
         Err(error) => tracing::debug!(%error, "a connection could not be encrypted"),
     }
 }
 
-async fn speak<S>(stream: S, (from, encrypted): (IpAddr, bool), watch: &Watch, current: Current, stop: Stop)
-where
+async fn speak<S>(
+    stream: S,
+    (from, encrypted): (IpAddr, bool),
+    watch: &Watch,
+    requests: Addresses,
+    current: Current,
+    stop: Stop,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let activity = watch.activity();
@@ -85,12 +97,16 @@ where
             let gateway = current.get();
             let (mut head, body) = request.into_parts();
             proxies::mark(&gateway.plan.server, &mut head, from, encrypted);
+            let counted = requests.count(&gateway.plan.server, Peer::of(&head).0);
+            if let Err(too_many) = counted {
+                head.extensions.insert(too_many);
+            }
             let request = Request::from_parts(head, body);
             let handover = Arc::clone(&handover);
             // The library keeps the room of this future for as long as the connection is open: boxed, that is a pointer.
             Box::pin(async move {
                 let response = exchange::answer(gateway, request, &handover).await;
-                Ok::<_, Infallible>(response.map(|body| Held::new(body, running)))
+                Ok::<_, Infallible>(response.map(|body| Held::new(body, (running, counted))))
             })
         })
     };

@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
+use super::addresses::TooMany;
 use super::body::Body;
 use super::gateway::Gateway;
 use super::open::Pace;
@@ -87,6 +88,15 @@ async fn at_place(
     handover: &Handover,
 ) -> Response<Body> {
     record.route(place.mount().path, place.name());
+    if head.extensions.get::<TooMany>().is_some() {
+        let over = allowance::crowded();
+        let mut response = place.refuse(record, &over.error);
+        allowance::mark(response.headers_mut(), &over);
+        if Place::sends(&head.method) {
+            refuse::close(&mut response, head.version);
+        }
+        return response;
+    }
     if head.method == Method::OPTIONS {
         return options(place, head, record);
     }
@@ -186,6 +196,7 @@ async fn on_route(
         405 => refuse::allow(&mut response, Place::Route(route, below).methods().unwrap_or_default()),
         // The body, or the rest of it, still stands on the connection.
         408 | 413 => refuse::close(&mut response, head.version),
+        503 => refuse::later(&mut response),
         _ => {}
     }
     response

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use super::inspect;
 use super::stop::Stop;
+use super::{descriptors, inspect};
 use crate::access::Gate;
 use crate::cache::Cache;
 use crate::config::plan::{Attachments, FactsMount, InspectMount, Plan, Route};
@@ -42,7 +42,9 @@ impl Gateway {
         let store = open_store(&plan)?;
         let servers = Arc::new(Servers::default());
         servers.apply(&plan.mcp);
-        let turns = Turns::new(plan.server.max_turns);
+        let most = descriptors::room(&plan.server).turns;
+        descriptors::tell("max_turns", plan.server.max_turns as usize, most);
+        let turns = Turns::new(u32::try_from(most).unwrap_or(u32::MAX));
         let means = Means {
             store: Arc::clone(&store),
             upstreams,

@@ -1,6 +1,7 @@
 //! The running gateway: listener, connections, routing, requests in and replies out.
 
 mod accept;
+mod addresses;
 mod allowance;
 mod arrival;
 mod attachments;

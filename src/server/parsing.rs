@@ -1,28 +1,31 @@
 //! Reading what bodies say. A large one takes the time of many small requests, so it is read beside the threads that
 //! serve all connections, and not by as many threads as there are processors.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chatwire_protocols::error::CallerError;
 use chatwire_protocols::protocol::RequestHead;
 use http::request::Parts;
 use http::{Method, Uri};
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::config::plan::Route;
+use crate::config::plan::{ConcurrencyPlan, Route};
+use crate::places::{self, Asked, Places, Taken};
 
 /// Bodies above this size are large.
 const LARGE: usize = 64 << 10;
 
-/// How many large bodies are read at a time, by all requests of the process.
-static PLACES: Semaphore = Semaphore::const_new(1);
+/// How many large bodies are read at a time, by all requests of the process; how many wait for that, and how long.
+const AT_ONCE: ConcurrencyPlan = ConcurrencyPlan { most: 1, queue: 128, wait: Duration::from_secs(10) };
+
+static PLACES: LazyLock<[Arc<Places>; 1]> = LazyLock::new(|| [Arc::new(Places::new(AT_ONCE))]);
 
 /// Has a body read that was sent to a path `below` that of its route.
 ///
 /// # Errors
-/// What the reading says.
+/// What the reading says, or that too many large bodies are being read.
 pub async fn parse<T: Send + 'static>(
     route: &Arc<Route>,
     (head, below): (&Parts, &str),
@@ -33,12 +36,59 @@ pub async fn parse<T: Send + 'static>(
         return read(route, &page(&head.method, &head.uri, below), &body);
     }
     let (route, method, uri, below) = (Arc::clone(route), head.method.clone(), head.uri.clone(), below.to_owned());
-    let read = move || read(&route, &page(&method, &uri, &below), &body);
-    let failed = || CallerError::new(500, "internal", "the request could not be read");
-    let _place = PLACES.acquire().await.map_err(|_| failed())?;
-    spawn_blocking(read).await.map_err(|_| failed())?
+    let place = place(&*PLACES).await?;
+    let read = move || {
+        // Whoever gives up leaves a reading behind that goes on: it keeps its place.
+        let _place = place;
+        read(&route, &page(&method, &uri, &below), &body)
+    };
+    spawn_blocking(read).await.map_err(|_| CallerError::new(500, "internal", "the request could not be read"))?
+}
+
+/// A place among the bodies that are read.
+async fn place(places: &[Arc<Places>]) -> Result<Taken, CallerError> {
+    let place = match places::ask(places) {
+        Asked::Taken(place) => Some(place),
+        Asked::Waiting(waiting) => waiting.await,
+        Asked::Full => None,
+    };
+    place.ok_or_else(|| {
+        CallerError::new(503, "too_many_bodies", "too many large requests are being read; try again in a moment")
+    })
 }
 
 fn page<'a>(method: &'a Method, uri: &'a Uri, below: &'a str) -> RequestHead<'a> {
     RequestHead { method: method.as_str(), path: uri.path(), below, query: uri.query().unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_waits_so_long_behind_others_and_no_longer() {
+        let places = [Arc::new(Places::new(ConcurrencyPlan { queue: 1, ..AT_ONCE }))];
+        let reading = place(&places).await.unwrap();
+        let begin = Instant::now();
+        let (waited, refused) = tokio::join!(
+            async {
+                let waited = place(&places).await;
+                (waited.map(drop).map_err(|error| error.status), begin.elapsed())
+            },
+            async {
+                let refused = place(&places).await;
+                (refused.map(drop).map_err(|error| error.status), begin.elapsed())
+            }
+        );
+        assert_eq!(waited, (Err(503), AT_ONCE.wait));
+        assert_eq!(refused, (Err(503), Duration::ZERO), "one more does not wait at all");
+        let next = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            drop(reading);
+        };
+        let (place, ()) = tokio::join!(place(&places), next);
+        assert!(place.is_ok(), "whose place comes in time is read");
+    }
 }

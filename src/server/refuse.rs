@@ -33,6 +33,11 @@ pub fn on_route(route: &Route, refusal: &Refusal<'_>) -> Response<Body> {
     response
 }
 
+/// Says that asking again in a moment may help.
+pub fn later(response: &mut Response<Body>) {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+}
+
 /// An answer that a dialect has written.
 pub fn given(answer: Document) -> Response<Body> {
     if answer.status == StatusCode::NO_CONTENT.as_u16() {

@@ -74,12 +74,12 @@ pub enum Overdue {
 /// A request that is being answered, until this is dropped.
 pub struct Running(Arc<Activity>);
 
-/// A body whose request is being answered for as long as it is there.
+/// A body, and what is held for as long as it is there.
 #[pin_project]
-pub struct Held<B> {
+pub struct Held<B, T> {
     #[pin]
     body: B,
-    _running: Running,
+    _held: T,
 }
 
 impl Waiting {
@@ -237,14 +237,14 @@ impl Drop for Running {
     }
 }
 
-impl<B> Held<B> {
-    /// The body of an answer to this request.
-    pub const fn new(body: B, running: Running) -> Self {
-        Self { body, _running: running }
+impl<B, T> Held<B, T> {
+    /// This body with these.
+    pub const fn new(body: B, held: T) -> Self {
+        Self { body, _held: held }
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Held<B> {
+impl<B: Body<Data = Bytes>, T> Body for Held<B, T> {
     type Data = Bytes;
     type Error = B::Error;
 

@@ -166,7 +166,7 @@ impl Threads {
     async fn stop_and_claim(&self, owner: &Owner, thread: &str) -> Result<Claim, ThreadError> {
         for _ in 0..STOPS {
             self.turns.stop(owner, thread, CancelledBy::User).await;
-            if let Some(claim) = self.turns.claim(owner, thread, STOPPING).await {
+            if let Ok(claim) = self.turns.claim(owner, thread, STOPPING).await {
                 return Ok(claim);
             }
         }

@@ -72,7 +72,7 @@ impl Threads {
     }
 
     async fn end_session(&self, owner: &Owner, thread: &str, before: u64) -> Result<bool, ThreadError> {
-        let Some(_claim) = self.turns.claim(owner, thread, Duration::ZERO).await else { return Ok(false) };
+        let Ok(_claim) = self.turns.claim(owner, thread, Duration::ZERO).await else { return Ok(false) };
         // It may have been used, or deleted, since it was found.
         match self.store().thread(owner, thread).await? {
             // Its files belong to no thread then, and are swept as such.

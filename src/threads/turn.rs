@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatwire_protocols::chat::{ChatRequest, Message, Role};
+use chatwire_protocols::error::Failure;
 use chatwire_protocols::event::{CancelledBy, Text};
 use chatwire_protocols::items::{Body, Item, Pasted, Style, Thread, ThreadStatus, UserMessage, messages, metadata};
 use chatwire_protocols::operation::{Begin, TurnAsk};
@@ -19,7 +20,7 @@ use super::{Asker, Reply, Said, ThreadError, Threads, new_id, title};
 use crate::clock::now_ms;
 use crate::config::plan::Model;
 use crate::store::{Pending, Write};
-use crate::turn::{Busy, Claim, Kept, answering, parts};
+use crate::turn::{Busy, Claim, Kept, Unclaimed, answering, parts};
 
 /// How long a request waits for a turn of its thread.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -279,8 +280,10 @@ impl Threads {
                 PATIENCE
             }
         };
-        let claim = self.turns.claim(asker.owner, id, patience).await;
-        claim.ok_or_else(|| conflict("busy", "another message of this thread is being answered"))
+        self.turns.claim(asker.owner, id, patience).await.map_err(|why| match why {
+            Unclaimed::Busy => conflict("busy", "another message of this thread is being answered"),
+            Unclaimed::Full => ThreadError::Failed(Failure::exhausted("as many turns run as may (`max_turns`)")),
+        })
     }
 
     fn context(

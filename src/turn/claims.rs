@@ -23,6 +23,7 @@ pub(super) type Key = (Owner, Text);
 #[derive(Debug)]
 pub(super) struct Claims {
     threads: Mutex<HashMap<Key, Thread>>,
+    /// Those of all turns.
     places: Arc<Semaphore>,
     most: u32,
 }
@@ -49,6 +50,15 @@ pub(super) enum Stopped {
     Running(Arc<Feed>),
 }
 
+/// Why there is no claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unclaimed {
+    /// Others work on the thread.
+    Busy,
+    /// As many turns run as may.
+    Full,
+}
+
 /// A thread on which nobody else works until this is dropped.
 pub struct Claim {
     // Dropped in this order: whoever waits still finds the thread.
@@ -70,18 +80,26 @@ impl Claims {
         Self { threads: Mutex::default(), places: Arc::new(Semaphore::new(most as usize)), most }
     }
 
-    /// Claims a thread, as soon as it is free.
-    pub async fn claim(self: &Arc<Self>, owner: &Owner, thread: &str, patience: Duration) -> Option<Claim> {
-        let (ticket, lock) = self.enter((owner.clone(), thread.into()))?;
+    /// Claims a thread, as soon as it is free and there is a place.
+    pub async fn claim(self: &Arc<Self>, owner: &Owner, thread: &str, patience: Duration) -> Result<Claim, Unclaimed> {
+        let (ticket, lock) = self.enter((owner.clone(), thread.into())).ok_or(Unclaimed::Busy)?;
+        let mut why = Unclaimed::Busy;
         let claimed = async {
             let lock = lock.acquire_owned().await.ok()?;
+            why = Unclaimed::Full;
             // What was stopped until now was the work of another.
             ticket.change(|thread| thread.stopped = None);
             let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
             Some((lock, place))
         };
-        let (lock, place) = timeout(patience, claimed).await.ok()??;
-        Some(Claim { lock, ticket, place })
+        let claimed = timeout(patience, claimed).await.ok().flatten();
+        let (lock, place) = claimed.ok_or(why)?;
+        Ok(Claim { lock, ticket, place })
+    }
+
+    /// A place without a thread, if one is free: nobody who waits is overtaken.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
     /// The turn that runs in a thread.

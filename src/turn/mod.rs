@@ -23,7 +23,7 @@ mod watch;
 mod weight;
 
 pub use aside::Aside;
-pub use claims::Claim;
+pub use claims::{Claim, Unclaimed};
 pub use driver::{Driver, Parts};
 pub use follower::Follower;
 pub use machine::{Action, Input, Machine};

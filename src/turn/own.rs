@@ -90,7 +90,13 @@ fn elsewhere(target: &ModelTarget, source: Source, key: Option<Secret>) -> Model
         breaker: None,
         prices: Prices::default(),
     };
-    ModelTarget { provider: Arc::new(provider), model: target.model.clone(), extra: Map::new(), weight: None }
+    ModelTarget {
+        provider: Arc::new(provider),
+        model: target.model.clone(),
+        extra: Map::new(),
+        weight: None,
+        concurrency: None,
+    }
 }
 
 /// The configured provider with a key of the request's, which no configured header takes the place of.
@@ -115,5 +121,5 @@ fn with_key(target: &ModelTarget, key: Option<Secret>) -> ModelTarget {
         prices: old.prices.clone(),
     };
     let extra = target.extra.clone();
-    ModelTarget { provider: Arc::new(provider), model: target.model.clone(), extra, weight: None }
+    ModelTarget { provider: Arc::new(provider), model: target.model.clone(), extra, weight: None, concurrency: None }
 }

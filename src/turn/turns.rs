@@ -15,11 +15,11 @@ use chatwire_protocols::chat::ChatRequest;
 use chatwire_protocols::event::CancelledBy;
 use chatwire_protocols::items::{Folder, Style};
 use chatwire_protocols::protocol::ReplyContext;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::claims::{Claim, Claims, Key, Stopped};
+use super::claims::{Claim, Claims, Key, Stopped, Unclaimed};
 use super::driver::{Driver, Parts};
 use super::feed::{BEHIND, Feed, MOST};
 use super::follower::Follower;
@@ -63,7 +63,7 @@ impl Words for Busy {
         &[("wait", Self::Wait), ("refuse", Self::Refuse), ("interrupt", Self::Interrupt)];
 }
 
-/// All turns of kept conversations, by owner and thread.
+/// All turns of kept conversations, by owner and thread, and the places of all turns.
 pub struct Turns {
     claims: Arc<Claims>,
     watches: Arc<Watches>,
@@ -122,10 +122,17 @@ impl Turns {
         Self { claims: Arc::new(Claims::new(most)), watches: Arc::default(), tasks: Mutex::default() }
     }
 
-    /// Claims a thread, after whatever works on it now, for at most `patience`; nothing if that was too short, or too
-    /// many wait already.
-    pub async fn claim(&self, owner: &Owner, thread: &str, patience: Duration) -> Option<Claim> {
+    /// Claims a thread, after whatever works on it now, for at most `patience`.
+    ///
+    /// # Errors
+    /// That was too short, or too many wait already.
+    pub async fn claim(&self, owner: &Owner, thread: &str, patience: Duration) -> Result<Claim, Unclaimed> {
         self.claims.claim(owner, thread, patience).await
+    }
+
+    /// A place for a turn of nobody's thread, if one is free.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.claims.place()
     }
 
     /// Begins a turn.
@@ -232,7 +239,7 @@ impl Turns {
         true
     }
 
-    /// Waits until no turn runs and nobody holds a claim.
+    /// Waits until no turn runs and nobody holds a claim or a place.
     pub async fn idle(&self) {
         self.claims.idle().await;
     }

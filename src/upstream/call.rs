@@ -14,11 +14,11 @@ use tokio::time::Instant;
 
 use super::attempt::{Attempt, Heard, Means, Unsaid};
 use super::health::{OpenCircuit, ProviderHealth, TargetHealth, Ticket};
-use super::places::{Asked, Place, Waiting};
-use super::policy::{Dice, Rule, order, pause};
+use super::policy::{Dice, Rule, Says, order, pause};
 use super::tried::{Tried, outcome};
 use super::{Alarm, Upstreams};
 use crate::config::plan::{Model, Source};
+use crate::places::{self, Asked, Places, Taken, Waiting};
 
 /// How long a key rests if the provider does not say: when it asks for too much, and when it is refused.
 const RATE_LIMIT_REST: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ pub struct Call {
     state: State,
     /// A second attempt beside the first.
     hedge: Option<Box<Attempt>>,
-    /// Rings at the end of a pause or of a wait in the queue, or when the hedge is due.
+    /// Rings at the end of a pause, or when the hedge is due.
     alarm: Alarm,
     hedge_due: bool,
     /// The target that is asked, or was asked last.
@@ -57,6 +57,7 @@ pub struct Call {
 struct Asking {
     provider: Arc<ProviderHealth>,
     health: Arc<TargetHealth>,
+    places: Vec<Arc<Places>>,
     times: u32,
     /// From when on it may be asked again, if that makes sense.
     again: Option<Again>,
@@ -95,7 +96,8 @@ impl Call {
         let asking = |target| {
             let (provider, health) = upstreams.health.of(target);
             let keys = target.provider.keys.len().saturating_sub(1);
-            Asking { provider, health, times: 0, again: None, renewed: false, keys }
+            let places = provider.places(target);
+            Asking { provider, health, places, times: 0, again: None, renewed: false, keys }
         };
         let left = VecDeque::from(order(&weights, first, &mut dice));
         Self {
@@ -148,13 +150,8 @@ impl Call {
             }
             State::Queued { at, waiting } => {
                 let at = *at;
-                match waiting.as_mut().poll(cx) {
-                    Poll::Ready(place) => self.placed(at, place, chat, out),
-                    Poll::Pending => {
-                        ready!(self.alarm.poll(cx));
-                        self.placed(at, None, chat, out);
-                    }
-                }
+                let taken = ready!(waiting.as_mut().poll(cx));
+                self.placed(at, taken, chat, out);
             }
             State::Asking(attempt) => {
                 let begun = attempt.begun();
@@ -182,11 +179,9 @@ impl Call {
                 self.skip(at, outcome::OPEN, "its circuit is open", None);
                 continue;
             }
-            match target.provider.places.ask() {
-                Asked::Place(place) => return self.placed(at, Some(place), chat, out),
+            match places::ask(&target.places) {
+                Asked::Taken(taken) => return self.placed(at, Some(taken), chat, out),
                 Asked::Waiting(waiting) => {
-                    let wait = self.model.targets[at].provider.concurrency.wait;
-                    self.alarm.set(now + wait);
                     self.state = State::Queued { at, waiting };
                     return;
                 }
@@ -225,9 +220,9 @@ impl Call {
     }
 
     /// A target's place has come, or has not.
-    fn placed(&mut self, at: usize, place: Option<Place>, chat: &ChatRequest, out: &mut Vec<Event>) {
+    fn placed(&mut self, at: usize, taken: Option<Taken>, chat: &ChatRequest, out: &mut Vec<Event>) {
         self.state = State::Choosing;
-        let Some(place) = place else {
+        let Some(places) = taken else {
             return self.skip(at, outcome::BUSY, "no place has come free in time", Some(BUSY));
         };
         let now = Instant::now();
@@ -240,7 +235,7 @@ impl Call {
                     target.provider.budget().called();
                 }
                 let key = target.provider.keys().pick(now);
-                self.ask(Means { at, key, fresh: false, ticket, place }, chat, out);
+                self.ask(Means { at, key, fresh: false, ticket, places }, chat, out);
             }
         }
     }
@@ -322,7 +317,7 @@ impl Call {
     /// An answer that the page has seen a part of breaks off: that cannot be mended.
     fn broke_off(&mut self, attempt: Attempt, failure: Box<Failure>, out: &mut Vec<Event>) {
         let (mut means, _) = attempt.into_parts();
-        if Rule::of(failure.kind).ill {
+        if Rule::of(failure.kind).target == Says::Ill {
             means.ticket.failed(Instant::now());
         }
         let target = &self.model.targets[means.at];
@@ -358,10 +353,10 @@ impl Call {
     fn learn(&mut self, mut means: Means, failure: &Failure, rule: Rule) -> (Means, Option<usize>) {
         let now = Instant::now();
         let target = &mut self.targets[means.at];
-        if rule.ill {
-            means.ticket.failed(now);
-        } else {
-            means.ticket.answered(now);
+        match rule.target {
+            Says::Ill => means.ticket.failed(now),
+            Says::Well => means.ticket.answered(now),
+            Says::Nothing => return (means, None),
         }
         let mut other = None;
         if let Some(key) = means.key.filter(|_| rule.other_key) {
@@ -483,7 +478,7 @@ impl Call {
         let Some(place) = self.left.iter().position(ready) else { return };
         let at = self.left[place];
         let provider = Arc::clone(&self.targets[at].provider);
-        let Some(free) = provider.places.take() else { return };
+        let Some(places) = places::take(&self.targets[at].places) else { return };
         if !self.targets[self.at].provider.budget().take(now) {
             return;
         }
@@ -491,7 +486,7 @@ impl Call {
         self.left.remove(place);
         self.targets[at].times += 1;
         let key = provider.keys().pick(now);
-        let means = Means { at, key, fresh: false, ticket, place: free };
+        let means = Means { at, key, fresh: false, ticket, places };
         // A conversation that cannot be said there is no mistake: it has been said elsewhere.
         let attempt = Attempt::new(&self.upstreams, &self.model, means, self.context.clone(), chat);
         self.hedge = attempt.ok().map(Box::new);

@@ -6,10 +6,15 @@ use std::time::{Duration, SystemTime};
 use chatwire_protocols::error::{Failure, FailureKind};
 use http::HeaderMap;
 
-use super::http1;
+use super::{exhausted, http1};
 
 /// The request could not be sent, or no head came back.
 pub fn of_http1(error: &http1::Error) -> Box<Failure> {
+    if let http1::Error::Connect(error) = error
+        && let Some(missing) = exhausted::by(error)
+    {
+        return Failure::exhausted(format!("{missing}: {}", with_causes(error.to_string(), error)));
+    }
     let kind = match error {
         http1::Error::Connect(error) if error.kind() == io::ErrorKind::TimedOut => FailureKind::Timeout,
         http1::Error::Connect(_) => FailureKind::Connect,
@@ -21,6 +26,11 @@ pub fn of_http1(error: &http1::Error) -> Box<Failure> {
 
 /// The same, by way of the general client.
 pub fn of_general(error: &reqwest::Error) -> Box<Failure> {
+    if error.is_connect()
+        && let Some(missing) = exhausted::by(error)
+    {
+        return Failure::exhausted(format!("{missing}: {}", describe(error)));
+    }
     let kind = if error.is_timeout() {
         FailureKind::Timeout
     } else if error.is_connect() {

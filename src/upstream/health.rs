@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::places::Places;
 use super::policy::{Breaker, Budget, Keys, Pass};
-use crate::config::plan::{BreakerPlan, ModelTarget, Provider, Source};
+use crate::config::plan::{BreakerPlan, ConcurrencyPlan, ModelTarget, Provider, Source};
+use crate::places::Places;
 use crate::secret::Secret;
 
 /// Most models of one provider that something is known of: their names may come from pages.
@@ -24,10 +24,14 @@ pub struct ProviderHealth {
     secrets: Vec<Secret>,
     keys: Arc<Mutex<Keys>>,
     budget: Arc<Mutex<Budget>>,
-    /// Its places.
-    pub places: Arc<Places>,
+    places: Arc<Places>,
     targets: Arc<Mutex<HashMap<String, Arc<TargetHealth>>>>,
+    /// Those of targets with places of their own. Two that are given different numbers have different ones.
+    of_targets: Arc<Mutex<OfTargets>>,
 }
+
+/// The places of targets, by their models and numbers.
+type OfTargets = HashMap<(String, ConcurrencyPlan), Arc<Places>>;
 
 /// What is known of a provider's model.
 #[derive(Debug, Default)]
@@ -94,6 +98,7 @@ impl ProviderHealth {
             budget: Arc::new(Mutex::new(Budget::new(Instant::now()))),
             places: Arc::new(Places::new(provider.concurrency)),
             targets: Arc::default(),
+            of_targets: Arc::default(),
         }
     }
 
@@ -109,6 +114,7 @@ impl ProviderHealth {
             budget: Arc::clone(&self.budget),
             places: if self.places.fit(provider.concurrency) { Arc::clone(&self.places) } else { new.places },
             targets: Arc::clone(&self.targets),
+            of_targets: Arc::clone(&self.of_targets),
             secrets: new.secrets,
         }
     }
@@ -127,6 +133,29 @@ impl ProviderHealth {
             targets.insert(model.to_owned(), Arc::clone(&target));
         }
         target
+    }
+
+    /// The places that a call to this target needs: its own before those of the provider.
+    pub fn places(&self, target: &ModelTarget) -> Vec<Arc<Places>> {
+        let own = target.concurrency.map(|plan| self.of_target(&target.model, plan));
+        own.into_iter().chain([Arc::clone(&self.places)]).collect()
+    }
+
+    fn of_target(&self, model: &str, plan: ConcurrencyPlan) -> Arc<Places> {
+        let mut of_targets = lock(&self.of_targets);
+        let key = (model.to_owned(), plan);
+        if let Some(known) = of_targets.get(&key) {
+            return Arc::clone(known);
+        }
+        if of_targets.len() >= MOST_TARGETS {
+            // A call keeps those that it has a place of.
+            of_targets.retain(|_, places| Arc::strong_count(places) > 1);
+        }
+        let places = Arc::new(Places::new(plan));
+        if of_targets.len() < MOST_TARGETS {
+            of_targets.insert(key, Arc::clone(&places));
+        }
+        places
     }
 
     /// The keys, by their places in the plan.

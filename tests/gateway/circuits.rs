@@ -112,6 +112,47 @@ async fn calls_wait_for_their_place_and_too_many_are_refused_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_target_has_places_of_its_own_beside_those_of_its_provider() {
+    let bound = |most, queue, wait| ConcurrencyPlan { most, queue, wait: Duration::from_millis(wait) };
+    for (of_target, of_provider, expected) in [
+        // Both hold: of two at the target, one gets through to the provider.
+        (bound(2, 9, 9000), bound(1, 9, 9000), [Some(1), Some(2), Some(3), Some(4)]),
+        (bound(1, 9, 9000), bound(2, 9, 9000), [Some(1), Some(2), Some(3), Some(4)]),
+        (bound(1, 1, 9000), bound(9, 9, 9000), [Some(1), Some(2), None, None]),
+        (bound(1, 9, 1500), bound(9, 9, 9000), [Some(1), Some(2), None, None]),
+        (bound(9, 9, 9000), bound(1, 1, 9000), [Some(1), Some(2), None, None]),
+    ] {
+        let provider = Scripted::always(Does::Later(SECOND, Box::new(GOOD)));
+        let bench = Bench::new(std::slice::from_ref(&provider), |setup| {
+            (setup.concurrency, setup.target_concurrency) = (of_provider, Some(of_target));
+        });
+        let outcomes = join_all((0..4).map(|_| bench.turn())).await;
+        let took = outcomes.iter().map(|outcome| (outcome.text == "good").then_some(outcome.took.as_secs()));
+        assert_eq!(took.collect::<Vec<_>>(), expected, "{of_target:?} {of_provider:?}");
+        let answered = expected.iter().flatten().count();
+        assert_eq!(provider.times(), answered);
+        assert!(outcomes[answered..].iter().all(|outcome| outcome.tried == "p0/model-0=busy"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_of_a_target_outlive_a_reload_that_leaves_them_as_they_are() {
+    let own = |most| {
+        move |setup: &mut Setup| {
+            setup.target_concurrency = Some(ConcurrencyPlan { most, queue: 0, wait: SECOND });
+        }
+    };
+    let provider = Scripted::always(Does::Later(SECOND, Box::new(GOOD)));
+    let bench = Bench::new(std::slice::from_ref(&provider), own(1));
+    assert_eq!(bench.turn().await.text, "good");
+    let (same, more) = (plan(std::slice::from_ref(&provider), own(1)), plan(std::slice::from_ref(&provider), own(2)));
+    let (same, more) = (bench.reloaded(&same), bench.reloaded(&more));
+    let (first, second, third) = tokio::join!(bench.turn(), same.turn(), more.turn());
+    let texts = [first.text, second.text, third.text];
+    assert_eq!(texts, ["good", "", "good"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_waits_too_long_asks_the_next_target() {
     let (slow, other) = (Scripted::always(Does::Later(8 * SECOND, Box::new(GOOD))), Scripted::good());
     let bench = Bench::new(&[Arc::clone(&slow), other], places(1, 1));

@@ -1,7 +1,7 @@
 //! Routes of the AI SDK family that keep conversations: only the newest message is sent, answers are found again, and the
 //! store is believed.
 
-use chatwire::turn::Leaving;
+use chatwire::turn::{Busy, Leaving};
 use serde_json::{Value, json};
 
 use crate::support::fake::Fake;
@@ -196,4 +196,26 @@ async fn approvals_are_believed_from_the_store_alone() {
     assert_eq!(message_id(&answer.body), id);
     let kept = messages(&gateway).await;
     assert_eq!((kept.len(), text(&kept[1]).as_str()), (2, "done"));
+}
+
+#[tokio::test]
+async fn a_kept_turn_without_a_place_is_refused_and_nothing_of_it_is_kept() {
+    let fake = Fake::start().await;
+    let gateway = start(&fake, |setup| {
+        setup.server.max_turns = 1;
+        setup.memory.as_mut().unwrap().busy = Busy::Refuse;
+    })
+    .await;
+    let of = |thread: &str| json!({"id": thread, "trigger": "submit-message", "message": user("u1", "hi")});
+    let first = Page::post(gateway.addr, &of("c")).await;
+    let asked = fake.asked().await;
+    let refused = Page::post(gateway.addr, &of("other")).await.answer().await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{}", refused.body);
+    assert!(refused.body.contains("The gateway has no free connections."), "{}", refused.body);
+    let busy = Page::post(gateway.addr, &of("c")).await.answer().await;
+    assert_eq!(busy.status, 409, "its thread is what this one lacks: {}", busy.body);
+    asked.answer("text 1st\nfinish stop\n").await;
+    assert_eq!(first.answer().await.status, 200);
+    let (told, other) = turn(&gateway, &fake, &of("other"), "text 2nd\nfinish stop\n").await;
+    assert_eq!((told["messages"].as_array().unwrap().len(), other.status), (1, 200));
 }

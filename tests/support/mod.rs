@@ -52,6 +52,8 @@ pub struct Setup {
     pub hedge: Option<Duration>,
     pub breaker: Option<BreakerPlan>,
     pub concurrency: ConcurrencyPlan,
+    /// That of each target beside its provider's.
+    pub target_concurrency: Option<ConcurrencyPlan>,
     pub tools: Vec<ToolPlan>,
     /// MCP servers, all of whose tools are offered.
     pub mcp: Vec<ServerPlan>,
@@ -119,6 +121,7 @@ impl Setup {
             hedge: None,
             breaker: None,
             concurrency: ConcurrencyPlan::default(),
+            target_concurrency: None,
             tools: Vec::new(),
             mcp: Vec::new(),
             layers: Vec::new(),
@@ -184,6 +187,7 @@ impl Setup {
             model: format!("model-{at}"),
             extra: Map::new(),
             weight: self.weights.get(at).copied(),
+            concurrency: self.target_concurrency,
         };
         let model = Arc::new(Model {
             name: "m".to_owned(),
@@ -200,6 +204,7 @@ impl Setup {
             model: "*".to_owned(),
             extra: Map::new(),
             weight: target.weight,
+            concurrency: target.concurrency,
         });
         let any = Model {
             name: "any/*".to_owned(),
@@ -285,7 +290,13 @@ pub fn priced_at(addr: SocketAddr, name: &str, prices: Prices) -> Arc<Model> {
         breaker: None,
         prices,
     };
-    let target = ModelTarget { provider: Arc::new(provider), model: name.to_owned(), extra: Map::new(), weight: None };
+    let target = ModelTarget {
+        provider: Arc::new(provider),
+        model: name.to_owned(),
+        extra: Map::new(),
+        weight: None,
+        concurrency: None,
+    };
     Arc::new(Model {
         name: name.to_owned(),
         targets: vec![target],

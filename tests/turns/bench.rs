@@ -59,7 +59,7 @@ impl Bench {
     }
 
     pub async fn try_claim(&self, thread: &str) -> Option<Claim> {
-        self.turns.claim(&self.owner, thread, Duration::ZERO).await
+        self.turns.claim(&self.owner, thread, Duration::ZERO).await.ok()
     }
 
     pub async fn kept(&self, leaving: Leaving, tools: Vec<ToolPlan>) -> Kept {

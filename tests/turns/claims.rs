@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chatwire::turn::{Leaving, Turns};
+use chatwire::turn::{Leaving, Turns, Unclaimed};
 use chatwire_protocols::event::{CancelledBy, Event};
 use tokio::sync::mpsc;
 
@@ -79,7 +79,7 @@ async fn too_many_do_not_wait() {
         let mut claim = Box::pin(bench.turns.claim(&bench.owner, THREAD, LONG));
         match once(&mut claim).await {
             None => waiting.push(claim),
-            Some(refused) => assert!(refused.is_none()),
+            Some(refused) => assert_eq!(refused.err(), Some(Unclaimed::Busy)),
         }
     }
     assert_eq!(waiting.len(), 31, "with the one that has it, 32");
@@ -91,10 +91,16 @@ async fn too_many_do_not_wait() {
 async fn so_many_turns_run_and_no_more() {
     let bench = Bench::with(Turns::new(1)).await;
     let (page, asked) = bench.begun(Leaving::Cancel, "text one\n").await;
-    assert!(bench.try_claim("other").await.is_none());
+    let full = bench.turns.claim(&bench.owner, "other", Duration::ZERO).await;
+    assert_eq!(full.err(), Some(Unclaimed::Full), "the thread itself is free");
+    assert!(bench.turns.place().is_none(), "a turn of no thread has no place either");
     drop(page);
     asked.closed().await;
-    assert!(bench.turns.claim(&bench.owner, "other", LONG).await.is_some());
+    assert!(bench.turns.claim(&bench.owner, "other", LONG).await.is_ok());
+    let place = bench.turns.place();
+    assert!(place.is_some() && bench.try_claim("other").await.is_none());
+    drop(place);
+    assert!(bench.try_claim("other").await.is_some());
     bench.check_empty().await;
 }
 
@@ -104,7 +110,7 @@ async fn a_newer_message_takes_the_place_of_a_running_turn() {
     let (page, asked) = bench.begun(Leaving::Cancel, "text one\n").await;
     assert!(bench.try_claim(THREAD).await.is_none());
     assert!(bench.turns.stop(&bench.owner, THREAD, CancelledBy::NewerTurn).await);
-    assert!(bench.turns.claim(&bench.owner, THREAD, Duration::ZERO).await.is_some(), "it is free at once");
+    assert!(bench.turns.claim(&bench.owner, THREAD, Duration::ZERO).await.is_ok(), "it is free at once");
     assert_eq!(page.all().await.last(), Some(&Event::Cancelled { by: CancelledBy::NewerTurn }));
     asked.closed().await;
     bench.check_empty().await;

@@ -8,6 +8,8 @@ mod binary;
 mod canary;
 mod client_tools;
 mod crowd;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod forms;
 mod killed;
 mod page;

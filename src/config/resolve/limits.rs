@@ -6,6 +6,8 @@ use super::value;
 use crate::cache::CachePlan;
 use crate::config::file::Optional;
 use crate::config::limits as file;
+use crate::config::plan::ConcurrencyPlan;
+use crate::config::values::{Deadline, Whole};
 use crate::limits::{Budget, LimitRules, Limits};
 
 const CACHE_SIZE: usize = 64 << 20;
@@ -28,6 +30,21 @@ pub fn limits(file: &Optional<file::Limits>) -> Option<Limits> {
             let (usd, per) = (budget.usd.0.as_ref()?, budget.per.0.as_ref()?);
             Some(Budget { most: usd.value.0, per: per.value.0 })
         }),
+    })
+}
+
+/// How many calls there may be at a time, if there is a bound.
+pub fn concurrency(
+    most: &Optional<Whole<1, 1_000_000>>,
+    queue: &Optional<Whole<0, 1_000_000>>,
+    wait: &Optional<Deadline>,
+) -> Option<ConcurrencyPlan> {
+    let usual = ConcurrencyPlan::default();
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    Some(ConcurrencyPlan {
+        most: count(value(most)?.0),
+        queue: value(queue).map_or(usual.queue, |number| count(number.0)),
+        wait: value(wait).map_or(usual.wait, |time| time.0),
     })
 }
 

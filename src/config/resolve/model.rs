@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use super::limits::concurrency;
 use super::names::Names;
 use super::provider::Users;
 use super::{Resolver, entries, items, value};
-use crate::config::file::{self, Defaults, List, Optional, TargetText};
+use crate::config::file::{self, Defaults, List, Optional};
 use crate::config::pattern::{self, ANY};
 use crate::config::plan::{Model, ModelDefaults, ModelTarget, Provider, RetryPlan};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::Problem;
+use crate::config::targets::TargetText;
 
 /// Which providers are used, each with the first that does.
 pub fn users<'a>(models: &'a Optional<Named<file::Model>>, routes: &'a List<file::Route>) -> Users<'a> {
@@ -70,7 +72,8 @@ impl Resolver<'_> {
             let (provider, model) = self.target(target.name.as_ref()?, providers)?;
             // Within the bounds of the file.
             let weight = value(&target.weight).map(|weight| u32::try_from(weight.0).unwrap_or(u32::MAX));
-            Some(ModelTarget { provider, model, extra: extra.clone(), weight })
+            let concurrency = concurrency(&target.max_concurrent, &target.max_queue, &target.queue_timeout);
+            Some(ModelTarget { provider, model, extra: extra.clone(), weight, concurrency })
         });
         let targets: Vec<_> = targets.collect();
         let usual = RetryPlan::default();

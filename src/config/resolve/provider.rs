@@ -9,12 +9,13 @@ use chatwire_protocols::protocol::Protocol;
 use http::{HeaderName, Uri};
 use serde_json::Map;
 
+use super::limits::concurrency;
 use super::names::Names;
 use super::secret::Need;
 use super::{Resolver, entries, items, value};
 use crate::config::file::{self, HeaderText, Optional};
 use crate::config::mask::credentials;
-use crate::config::plan::{BreakerPlan, ConcurrencyPlan, Prices, Provider, Source, Timeouts};
+use crate::config::plan::{BreakerPlan, Prices, Provider, Source, Timeouts};
 use crate::config::read::{At, Entry, Named};
 use crate::config::report::{Problem, Span};
 use crate::config::suggest::closest;
@@ -96,7 +97,7 @@ impl Resolver<'_> {
             headers,
             http2: value(&file.http2).copied().unwrap_or_default(),
             timeouts: timeouts(&file.timeouts),
-            concurrency: concurrency(file),
+            concurrency: concurrency(&file.max_concurrent, &file.max_queue, &file.queue_timeout).unwrap_or_default(),
             breaker: self.breaker(&file.circuit_breaker),
             prices: Prices::default(),
         })
@@ -268,16 +269,6 @@ fn has_host(uri: &Uri) -> bool {
         _ => true,
     });
     port && uri.host().is_some_and(|host| !host.is_empty())
-}
-
-fn concurrency(file: &file::Provider) -> ConcurrencyPlan {
-    let usual = ConcurrencyPlan::default();
-    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    ConcurrencyPlan {
-        most: value(&file.max_concurrent).map_or(usual.most, |number| count(number.0)),
-        queue: value(&file.max_queue).map_or(usual.queue, |number| count(number.0)),
-        wait: value(&file.queue_timeout).map_or(usual.wait, |time| time.0),
-    }
 }
 
 fn timeouts(file: &Optional<file::Timeouts>) -> Timeouts {

@@ -34,7 +34,7 @@ impl Resolver<'_> {
             threads: value(&file.threads).map_or(usual.threads, count),
             max_connections: value(&file.max_connections).map_or(usual.max_connections, count),
             max_connections_per_address: value(&file.max_connections_per_address).map(count),
-            max_turns: value(&file.max_turns)
+            max_turns: (value(&file.max_turns).or(value(&file.max_connections)))
                 .map_or(usual.max_turns, |number| u32::try_from(number.0).unwrap_or(u32::MAX)),
             watch: value(&file.watch).is_none_or(|watch| *watch),
             hosts: self.hosts(&file.hosts),

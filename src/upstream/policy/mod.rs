@@ -14,4 +14,4 @@ pub use budget::Budget;
 pub use dice::Dice;
 pub use keys::Keys;
 pub use order::order;
-pub use rules::Rule;
+pub use rules::{Rule, Says};

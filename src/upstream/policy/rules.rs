@@ -11,33 +11,46 @@ pub struct Rule {
     pub other_target: bool,
     /// If no other target is left, the same one is tried again after a pause.
     pub again: bool,
-    /// It counts against the target's health: enough of them open its circuit.
-    pub ill: bool,
+    /// What it says of the target's health.
+    pub target: Says,
+}
+
+/// What a failure says of the target's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// It is ill: enough of these open its circuit.
+    Ill,
+    /// It is well: it has answered, be it with a refusal.
+    Well,
+    /// Nothing: it has not been asked.
+    Nothing,
 }
 
 impl Rule {
     /// The rule for this kind of failure.
     pub const fn of(kind: FailureKind) -> Self {
-        let (other_key, other_target, again, ill) = match kind {
-            //                               other key, other target, again, ill
-            FailureKind::Auth => (true, true, false, false),
-            FailureKind::BadRequest => (false, false, false, false),
-            FailureKind::Connect => (false, true, true, true),
-            FailureKind::ContentFilter => (false, false, false, false),
-            FailureKind::ContextLength => (false, true, false, false),
-            FailureKind::Cut => (false, true, true, true),
-            FailureKind::Empty => (false, true, true, true),
-            FailureKind::Internal => (false, false, false, false),
-            FailureKind::Malformed => (false, true, false, true),
-            FailureKind::NotFound => (false, true, false, false),
-            FailureKind::Overloaded => (false, true, true, true),
-            FailureKind::Quota => (true, true, false, false),
-            FailureKind::RateLimit => (true, true, true, false),
-            FailureKind::Server => (false, true, true, true),
-            FailureKind::Shutdown => (false, false, false, false),
-            FailureKind::Timeout => (false, true, false, true),
+        use Says::{Ill, Nothing, Well};
+        let (other_key, other_target, again, target) = match kind {
+            //                               other key, other target, again, the target is
+            FailureKind::Auth => (true, true, false, Well),
+            FailureKind::BadRequest => (false, false, false, Well),
+            FailureKind::Connect => (false, true, true, Ill),
+            FailureKind::ContentFilter => (false, false, false, Well),
+            FailureKind::ContextLength => (false, true, false, Well),
+            FailureKind::Cut => (false, true, true, Ill),
+            FailureKind::Empty => (false, true, true, Ill),
+            FailureKind::Exhausted => (false, false, false, Nothing),
+            FailureKind::Internal => (false, false, false, Nothing),
+            FailureKind::Malformed => (false, true, false, Ill),
+            FailureKind::NotFound => (false, true, false, Well),
+            FailureKind::Overloaded => (false, true, true, Ill),
+            FailureKind::Quota => (true, true, false, Well),
+            FailureKind::RateLimit => (true, true, true, Well),
+            FailureKind::Server => (false, true, true, Ill),
+            FailureKind::Shutdown => (false, false, false, Nothing),
+            FailureKind::Timeout => (false, true, false, Ill),
         };
-        Self { other_key, other_target, again, ill }
+        Self { other_key, other_target, again, target }
     }
 }
 
@@ -47,9 +60,16 @@ mod tests {
 
     #[test]
     fn what_the_page_asked_wrongly_is_asked_nowhere_else() {
-        for kind in [FailureKind::BadRequest, FailureKind::ContentFilter, FailureKind::Internal, FailureKind::Shutdown]
-        {
-            let none = Rule { other_key: false, other_target: false, again: false, ill: false };
+        for kind in [FailureKind::BadRequest, FailureKind::ContentFilter] {
+            let none = Rule { other_key: false, other_target: false, again: false, target: Says::Well };
+            assert_eq!(Rule::of(kind), none, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_our_own_fault_goes_wrong_elsewhere_as_well_and_says_nothing_of_the_target() {
+        for kind in [FailureKind::Exhausted, FailureKind::Internal, FailureKind::Shutdown] {
+            let none = Rule { other_key: false, other_target: false, again: false, target: Says::Nothing };
             assert_eq!(Rule::of(kind), none, "{kind:?}");
         }
     }
