@@ -23,11 +23,11 @@ pub struct Admission {
 /// A place among the turns that may run at a time, until the last clone is dropped.
 #[derive(Clone, Debug, Default)]
 pub struct Permit {
-    _held: Option<Arc<Held>>,
+    _taken: Option<Arc<Taken>>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct Taken {
     limiter: Arc<Limiter>,
     subjects: Vec<Subject>,
 }
@@ -76,11 +76,11 @@ pub enum Refused {
 impl Permit {
     pub(super) fn new(limiter: &Arc<Limiter>, rules: &[Rule]) -> Self {
         let subjects = rules.iter().map(|rule| rule.subject.clone()).collect();
-        Self { _held: Some(Arc::new(Held { limiter: Arc::clone(limiter), subjects })) }
+        Self { _taken: Some(Arc::new(Taken { limiter: Arc::clone(limiter), subjects })) }
     }
 }
 
-impl Drop for Held {
+impl Drop for Taken {
     fn drop(&mut self) {
         self.limiter.leave(&self.subjects);
     }

@@ -21,7 +21,7 @@ use super::io::Patient;
 use super::socket::Handover;
 use super::stop::{Phase, Stop};
 use super::tls::Encryption;
-use super::waiting::{Held, Overdue, Watch};
+use super::waiting::{Overdue, RunningBody, Watch};
 use super::{exchange, proxies};
 use crate::config::plan::Server;
 
@@ -88,7 +88,7 @@ where
             let handover = Arc::clone(&handover);
             async move {
                 let response = exchange::answer(gateway, request, &handover).await;
-                Ok::<_, Infallible>(response.map(|body| Held::new(body, running)))
+                Ok::<_, Infallible>(response.map(|body| RunningBody::new(body, running)))
             }
         })
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::accept::{Places, accept};
+use super::accept::{ConnectionLimit, accept};
 use super::current::{self, Current};
 use super::gateway::Gateway;
 use super::reload::{self, Origin, Reloader};
@@ -124,11 +124,11 @@ impl Listening {
     /// Answers until it is stopped and drained.
     pub async fn serve(self) {
         let Self { listener, encryption, current, reloader, stopper, stop } = self;
-        let places = Places::new(&current.get().plan.server);
+        let limit = ConnectionLimit::new(&current.get().plan.server);
         let draining = stop.clone().reached(Phase::Draining);
         tokio::select! {
             () = draining => {}
-            never = accept(&listener, &current, &stop, &places, encryption.as_ref()) => match never {},
+            never = accept(&listener, &current, &stop, &limit, encryption.as_ref()) => match never {},
             never = keep(encryption.as_deref()) => match never {},
             never = current.clone().sweep_always() => match never {},
             never = reloader.watch() => match never {},
@@ -139,7 +139,7 @@ impl Listening {
         tracing::info!("stopping");
         let now = stop.reached(Phase::Now);
         let drained = async {
-            places.empty().await;
+            limit.empty().await;
             // Turns may outlive their pages.
             gateway.threads.turns().idle().await;
         };

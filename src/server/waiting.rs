@@ -76,7 +76,7 @@ pub struct Running(Arc<Activity>);
 
 /// A body whose request is being answered for as long as it is there.
 #[pin_project]
-pub struct Held<B> {
+pub struct RunningBody<B> {
     #[pin]
     body: B,
     _running: Running,
@@ -237,14 +237,14 @@ impl Drop for Running {
     }
 }
 
-impl<B> Held<B> {
+impl<B> RunningBody<B> {
     /// The body of an answer to this request.
     pub const fn new(body: B, running: Running) -> Self {
         Self { body, _running: running }
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Held<B> {
+impl<B: Body<Data = Bytes>> Body for RunningBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 

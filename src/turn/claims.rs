@@ -23,7 +23,7 @@ pub(super) type Key = (Owner, Text);
 #[derive(Debug)]
 pub(super) struct Claims {
     threads: Mutex<HashMap<Key, Thread>>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     most: u32,
 }
 
@@ -54,7 +54,7 @@ pub struct Claim {
     // Dropped in this order: whoever waits still finds the thread.
     lock: OwnedSemaphorePermit,
     ticket: Ticket,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Keeps a thread's entry.
@@ -67,7 +67,7 @@ impl Claims {
     /// None yet, and never more than `most` held at a time.
     pub fn new(most: u32) -> Self {
         let most = most.clamp(1, u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
-        Self { threads: Mutex::default(), places: Arc::new(Semaphore::new(most as usize)), most }
+        Self { threads: Mutex::default(), permits: Arc::new(Semaphore::new(most as usize)), most }
     }
 
     /// Claims a thread, as soon as it is free.
@@ -77,11 +77,11 @@ impl Claims {
             let lock = lock.acquire_owned().await.ok()?;
             // What was stopped until now was the work of another.
             ticket.change(|thread| thread.stopped = None);
-            let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
-            Some((lock, place))
+            let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+            Some((lock, permit))
         };
-        let (lock, place) = timeout(patience, claimed).await.ok()??;
-        Some(Claim { lock, ticket, place })
+        let (lock, permit) = timeout(patience, claimed).await.ok()??;
+        Some(Claim { lock, ticket, permit })
     }
 
     /// The turn that runs in a thread.
@@ -109,7 +109,7 @@ impl Claims {
     /// Waits until nobody holds a claim or winds one up.
     pub async fn idle(&self) {
         // Never closed.
-        drop(self.places.acquire_many(self.most).await);
+        drop(self.permits.acquire_many(self.most).await);
     }
 
     /// True if nobody works on anything or waits.
@@ -159,10 +159,10 @@ impl Claim {
     /// Lets go of the thread. What is left counts as work until it is dropped.
     pub(super) fn release(self) -> OwnedSemaphorePermit {
         self.ticket.change(|thread| thread.running = None);
-        let Self { lock, ticket, place } = self;
+        let Self { lock, ticket, permit } = self;
         drop(lock);
         drop(ticket);
-        place
+        permit
     }
 }
 

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use super::answer::{AnswerBody, Opening};
 use super::health::Ticket;
-use super::places::Place;
 use super::scrub::scrub;
 use super::send::{self, Via};
+use super::slots::Slot;
 use super::{Alarm, Upstreams};
 use crate::config::plan::{Model, ModelTarget, Source};
 
@@ -33,9 +33,9 @@ pub struct Means {
     pub fresh: bool,
     /// The way through the target's circuit.
     pub ticket: Ticket,
-    /// The place among the provider's calls.
+    /// The slot among the provider's calls.
     #[expect(dead_code, reason = "it is held for as long as the attempt runs")]
-    pub place: Place,
+    pub slot: Slot,
 }
 
 /// A running attempt. Dropping it closes the provider's stream.

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use super::attempt::{Attempt, Heard, Means, Unsaid};
 use super::health::{OpenCircuit, ProviderHealth, TargetHealth, Ticket};
-use super::places::{Asked, Place, Waiting};
 use super::policy::{Dice, Rule, order, pause};
+use super::slots::{Asked, Queued, Slot};
 use super::tried::{Tried, outcome};
 use super::{Alarm, Upstreams};
 use crate::config::plan::{Model, Source};
@@ -24,7 +24,7 @@ use crate::config::plan::{Model, Source};
 const RATE_LIMIT_REST: Duration = Duration::from_secs(5);
 const REFUSED_REST: Duration = Duration::from_secs(60);
 
-/// When a page may come back that found no place.
+/// When a page may come back that found no slot.
 const BUSY: Duration = Duration::from_secs(1);
 
 /// A running model call. Dropping it closes the providers' streams.
@@ -75,7 +75,7 @@ struct Again {
 enum State {
     Choosing,
     Pausing,
-    Queued { at: usize, waiting: Waiting },
+    Queued { at: usize, waiting: Queued },
     Asking(Box<Attempt>),
     Over,
 }
@@ -149,10 +149,10 @@ impl Call {
             State::Queued { at, waiting } => {
                 let at = *at;
                 match waiting.as_mut().poll(cx) {
-                    Poll::Ready(place) => self.placed(at, place, chat, out),
+                    Poll::Ready(slot) => self.seated(at, slot, chat, out),
                     Poll::Pending => {
                         ready!(self.alarm.poll(cx));
-                        self.placed(at, None, chat, out);
+                        self.seated(at, None, chat, out);
                     }
                 }
             }
@@ -182,9 +182,9 @@ impl Call {
                 self.skip(at, outcome::OPEN, "its circuit is open", None);
                 continue;
             }
-            match target.provider.places.ask() {
-                Asked::Place(place) => return self.placed(at, Some(place), chat, out),
-                Asked::Waiting(waiting) => {
+            match target.provider.slots.ask() {
+                Asked::Slot(slot) => return self.seated(at, Some(slot), chat, out),
+                Asked::Queued(waiting) => {
                     let wait = self.model.targets[at].provider.concurrency.wait;
                     self.alarm.set(now + wait);
                     self.state = State::Queued { at, waiting };
@@ -224,10 +224,10 @@ impl Call {
         self.state = State::Pausing;
     }
 
-    /// A target's place has come, or has not.
-    fn placed(&mut self, at: usize, place: Option<Place>, chat: &ChatRequest, out: &mut Vec<Event>) {
+    /// A target's slot has come, or has not.
+    fn seated(&mut self, at: usize, slot: Option<Slot>, chat: &ChatRequest, out: &mut Vec<Event>) {
         self.state = State::Choosing;
-        let Some(place) = place else {
+        let Some(slot) = slot else {
             return self.skip(at, outcome::BUSY, "no place has come free in time", Some(BUSY));
         };
         let now = Instant::now();
@@ -240,7 +240,7 @@ impl Call {
                     target.provider.budget().called();
                 }
                 let key = target.provider.keys().pick(now);
-                self.ask(Means { at, key, fresh: false, ticket, place }, chat, out);
+                self.ask(Means { at, key, fresh: false, ticket, slot }, chat, out);
             }
         }
     }
@@ -483,7 +483,7 @@ impl Call {
         let Some(place) = self.left.iter().position(ready) else { return };
         let at = self.left[place];
         let provider = Arc::clone(&self.targets[at].provider);
-        let Some(free) = provider.places.take() else { return };
+        let Some(free) = provider.slots.take() else { return };
         if !self.targets[self.at].provider.budget().take(now) {
             return;
         }
@@ -491,7 +491,7 @@ impl Call {
         self.left.remove(place);
         self.targets[at].times += 1;
         let key = provider.keys().pick(now);
-        let means = Means { at, key, fresh: false, ticket, place: free };
+        let means = Means { at, key, fresh: false, ticket, slot: free };
         // A conversation that cannot be said there is no mistake: it has been said elsewhere.
         let attempt = Attempt::new(&self.upstreams, &self.model, means, self.context.clone(), chat);
         self.hedge = attempt.ok().map(Box::new);

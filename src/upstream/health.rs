@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::places::Places;
 use super::policy::{Breaker, Budget, Keys, Pass};
+use super::slots::Slots;
 use crate::config::plan::{BreakerPlan, ModelTarget, Provider, Source};
 use crate::secret::Secret;
 
@@ -24,8 +24,8 @@ pub struct ProviderHealth {
     secrets: Vec<Secret>,
     keys: Arc<Mutex<Keys>>,
     budget: Arc<Mutex<Budget>>,
-    /// Its places.
-    pub places: Arc<Places>,
+    /// Its slots.
+    pub slots: Arc<Slots>,
     targets: Arc<Mutex<HashMap<String, Arc<TargetHealth>>>>,
 }
 
@@ -92,22 +92,22 @@ impl ProviderHealth {
             secrets: provider.keys.clone(),
             keys: Arc::new(Mutex::new(Keys::new(provider.keys.len()))),
             budget: Arc::new(Mutex::new(Budget::new(Instant::now()))),
-            places: Arc::new(Places::new(provider.concurrency)),
+            slots: Arc::new(Slots::new(provider.concurrency)),
             targets: Arc::default(),
         }
     }
 
     fn fits(&self, provider: &Provider) -> bool {
-        self.secrets == provider.keys && self.places.fit(provider.concurrency)
+        self.secrets == provider.keys && self.slots.fit(provider.concurrency)
     }
 
-    /// The same with what the plan says now. Calls that run under an old bound keep their old places.
+    /// The same with what the plan says now. Calls that run under an old bound keep their old slots.
     fn changed(&self, provider: &Provider) -> Self {
         let new = Self::new(provider);
         Self {
             keys: if self.secrets == provider.keys { Arc::clone(&self.keys) } else { new.keys },
             budget: Arc::clone(&self.budget),
-            places: if self.places.fit(provider.concurrency) { Arc::clone(&self.places) } else { new.places },
+            slots: if self.slots.fit(provider.concurrency) { Arc::clone(&self.slots) } else { new.slots },
             targets: Arc::clone(&self.targets),
             secrets: new.secrets,
         }

@@ -6,11 +6,11 @@ mod attempt;
 mod call;
 mod failure;
 mod health;
-mod places;
 mod policy;
 mod replay;
 mod scrub;
 mod send;
+mod slots;
 mod transcribe;
 mod tried;
 

@@ -70,7 +70,7 @@ async fn a_call_out_of_time_is_an_error_and_called_off() {
 async fn a_server_gets_a_clean_environment_and_its_own_folder() {
     let folder = std::env::temp_dir().canonicalize().unwrap();
     let mut server = fake_with("plain", &[("TOKEN", TOKEN)]);
-    let chatwire::tools::mcp::plan::Place::Process(program) = &mut server.place else { panic!() };
+    let chatwire::tools::mcp::plan::Transport::Process(program) = &mut server.transport else { panic!() };
     program.folder = folder.clone();
     let kept = Kept::start([server]);
     let env = kept.call("env", json!({})).await;

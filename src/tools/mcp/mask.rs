@@ -1,6 +1,6 @@
 //! What servers say, made fit for logs and pages: without the secrets they were given, in one line, and not too long.
 
-use super::plan::Place;
+use super::plan::Transport;
 use crate::tools::output::floor;
 
 /// Shorter values are no secrets, and blanking them out would leave nothing to read.
@@ -11,8 +11,8 @@ const SHORTEST: usize = 4;
 pub struct Mask(Vec<String>);
 
 impl Mask {
-    pub fn new(place: &Place) -> Self {
-        let mut secrets: Vec<String> = place.secrets().flat_map(|secret| parts(secret.expose())).collect();
+    pub fn new(transport: &Transport) -> Self {
+        let mut secrets: Vec<String> = transport.secrets().flat_map(|secret| parts(secret.expose())).collect();
         // The longest first, since one may be a part of another.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self(secrets)
@@ -57,7 +57,7 @@ mod tests {
     fn secrets_are_blanked_out_and_lines_are_cut() {
         let secret = |text: &str| ("x".to_owned(), Secret::new(text));
         let headers = vec![secret("Bearer abcdef"), secret("abcdefgh"), secret("no")];
-        let mask = Mask::new(&Place::Http(Address { url: String::new(), headers }));
+        let mask = Mask::new(&Transport::Http(Address { url: String::new(), headers }));
         assert_eq!(mask.line("a Bearer abcdef, abcdefgh\nand abcdef: no", 100), "a ***, *** and ***: no");
         assert_eq!(mask.line("ééé", 5), "éé…");
     }

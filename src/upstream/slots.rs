@@ -1,4 +1,4 @@
-//! The places of a provider: how many calls it gets at a time, and how many wait for theirs.
+//! The slots of a provider: how many calls it gets at a time, and how many wait for theirs.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,26 +8,26 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::plan::ConcurrencyPlan;
 
-/// A place, which dropping gives back.
-pub type Place = OwnedSemaphorePermit;
+/// A slot, which dropping gives back.
+pub type Slot = OwnedSemaphorePermit;
 
-/// A place that is being waited for. Dropping it leaves the queue.
-pub type Waiting = Pin<Box<dyn Future<Output = Option<Place>> + Send>>;
+/// A slot that is being waited for. Dropping it leaves the queue.
+pub type Queued = Pin<Box<dyn Future<Output = Option<Slot>> + Send>>;
 
-/// The places of a provider.
+/// The slots of a provider.
 #[derive(Debug)]
-pub struct Places {
+pub struct Slots {
     free: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     plan: ConcurrencyPlan,
 }
 
-/// What came of asking for a place.
+/// What came of asking for a slot.
 pub enum Asked {
     /// There was one.
-    Place(Place),
+    Slot(Slot),
     /// Others are before us.
-    Waiting(Waiting),
+    Queued(Queued),
     /// So many wait that nobody else may.
     Full,
 }
@@ -41,7 +41,7 @@ impl Drop for Waiter {
     }
 }
 
-impl Places {
+impl Slots {
     /// As many as the plan says.
     pub fn new(plan: ConcurrencyPlan) -> Self {
         Self { free: Arc::new(Semaphore::new(plan.most)), waiting: Arc::default(), plan }
@@ -52,15 +52,15 @@ impl Places {
         self.plan == plan
     }
 
-    /// A place, if one is free: nobody is overtaken.
-    pub fn take(&self) -> Option<Place> {
+    /// A slot, if one is free: nobody is overtaken.
+    pub fn take(&self) -> Option<Slot> {
         Arc::clone(&self.free).try_acquire_owned().ok()
     }
 
-    /// A place, or one in the queue.
+    /// A slot, or one in the queue.
     pub fn ask(&self) -> Asked {
-        if let Some(place) = self.take() {
-            return Asked::Place(place);
+        if let Some(slot) = self.take() {
+            return Asked::Slot(slot);
         }
         let enter = |waiting: usize| (waiting < self.plan.queue).then_some(waiting + 1);
         if self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, enter).is_err() {
@@ -68,7 +68,7 @@ impl Places {
         }
         let waiter = Waiter(Arc::clone(&self.waiting));
         let free = Arc::clone(&self.free);
-        Asked::Waiting(Box::pin(async move {
+        Asked::Queued(Box::pin(async move {
             let _waiter = waiter;
             free.acquire_owned().await.ok()
         }))
@@ -84,9 +84,9 @@ mod tests {
 
     use super::*;
 
-    fn ready(waiting: &mut Waiting) -> Option<Place> {
+    fn ready(waiting: &mut Queued) -> Option<Slot> {
         match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(place) => place,
+            Poll::Ready(slot) => slot,
             Poll::Pending => None,
         }
     }
@@ -98,13 +98,13 @@ mod tests {
             queue in 0_usize..4,
             steps in proptest::collection::vec((0_u8..4, 0_usize..8), 0..200),
         ) {
-            let places = Places::new(ConcurrencyPlan { most, queue, wait: Duration::ZERO });
-            let (mut running, mut waiting): (Vec<Place>, Vec<Waiting>) = (Vec::new(), Vec::new());
+            let slots = Slots::new(ConcurrencyPlan { most, queue, wait: Duration::ZERO });
+            let (mut running, mut waiting): (Vec<Slot>, Vec<Queued>) = (Vec::new(), Vec::new());
             for (what, at) in steps {
                 match what {
-                    0 | 1 => match places.ask() {
-                        Asked::Place(place) => running.push(place),
-                        Asked::Waiting(mut one) => {
+                    0 | 1 => match slots.ask() {
+                        Asked::Slot(slot) => running.push(slot),
+                        Asked::Queued(mut one) => {
                             prop_assert_eq!(running.len(), most);
                             prop_assert!(ready(&mut one).is_none());
                             waiting.push(one);
@@ -114,9 +114,9 @@ mod tests {
                     2 if at < running.len() => {
                         drop(running.remove(at));
                         if !waiting.is_empty() {
-                            let place = ready(&mut waiting[0]);
-                            prop_assert!(place.is_some());
-                            running.extend(place);
+                            let slot = ready(&mut waiting[0]);
+                            prop_assert!(slot.is_some());
+                            running.extend(slot);
                             drop(waiting.remove(0));
                         }
                     }
