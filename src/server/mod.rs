@@ -34,6 +34,13 @@ mod stop;
 mod tls;
 mod waiting;
 
+/// Checks of a request's head, for the fuzz targets.
+#[doc(hidden)]
+pub mod head {
+    pub use super::hosts::{check_known, check_one};
+    pub use super::proxies::mark;
+}
+
 // What the simulator shows turns with, without a connection.
 pub use body::{Body, Broken};
 pub use listen::{Listening, bind, bind_reloading, run};
