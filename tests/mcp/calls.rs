@@ -90,7 +90,7 @@ async fn a_refusal_is_told_without_secrets_and_a_senseless_answer_is_an_error() 
     let kept = Kept::start([fake_with("plain", &[("TOKEN", TOKEN)])]);
     let refusal = kept.call("refuses", json!({})).await;
     assert_eq!(refusal.outcome, ToolOutcome::Error);
-    assert_eq!(text(&refusal), "The tool server refused the call: wrong ***");
+    assert_eq!(text(&refusal), "The tool server refused the call: wrong …");
     let garbled = kept.call("garble", json!({})).await;
     assert_eq!(garbled, ToolOutput::error("The tool server's answer cannot be read."));
     assert_eq!(text(&kept.call("echo", json!({})).await), "{}");

@@ -27,7 +27,7 @@ async fn a_server_that_cannot_be_started_says_why_in_words_for_pages() {
     for (script, reason) in [
         ("dead", "its process ended (exit status: 7)"),
         ("babble", "it prints what is no MCP"),
-        ("refuses", "it refuses to start: not with ***"),
+        ("refuses", "it refuses to start: not with …"),
     ] {
         let kept = Kept::start([fake_with(script, &[("TOKEN", "canary-0123456789")])]);
         assert_eq!(kept.failed("fake").await, reason);
