@@ -44,7 +44,7 @@ async fn visit(gateway: SocketAddr, seed: u64, until: Instant) -> Ends {
 /// A page over either kind of connection.
 enum Visitor {
     Http(Page),
-    Socket(SocketPage),
+    Socket(Box<SocketPage>),
 }
 
 impl Visitor {
@@ -74,7 +74,7 @@ async fn turn(gateway: SocketAddr, seeds: &mut Seeds) -> &'static str {
         None => {
             let (route, ..) = socket::ROUTES[at - ROUTES.len()];
             let page = SocketPage::ask(gateway, protocol, route, &text, seeds.below(usize::MAX)).await;
-            (route, page.map(Visitor::Socket))
+            (route, page.map(Box::new).map(Visitor::Socket))
         }
     };
     let Some(mut page) = page else { return "not connected" };
