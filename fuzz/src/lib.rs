@@ -4,6 +4,8 @@
 #[cfg(feature = "gateway")]
 pub mod config;
 pub mod decode;
+#[cfg(feature = "gateway")]
+pub mod edges;
 pub mod framing;
 pub mod request;
 pub mod seeds;

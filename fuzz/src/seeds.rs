@@ -46,6 +46,7 @@ fn of(target: &str) -> Vec<Vec<u8>> {
         "socket" => messages(),
         "framing" => files("fixtures", &["sse", "ndjson"]).into_iter().map(|file| behind(&[7], &file)).collect(),
         "config" => files("", &["toml"]),
+        "edges" => heads(),
         _ => texts().iter().map(|text| behind(&[7], text.as_bytes())).collect(),
     }
 }
@@ -84,6 +85,37 @@ fn messages() -> Vec<Vec<u8>> {
         }
     }
     seeds
+}
+
+/// Every path with every header, as they stand in the tests of the server; and sets of keys.
+fn heads() -> Vec<Vec<u8>> {
+    const HEADERS: [&str; 16] = [
+        "host: localhost:8000",
+        "host: [::1]:8000",
+        "host: 127.0.0.1.",
+        "host: 0x7f.1",
+        "host: localhost\nhost: localhost",
+        "x-forwarded-for: 192.0.2.1, 10.0.0.1",
+        "x-forwarded-for: 192.0.2.1\nx-forwarded-for: [2001:db8::7]:5555",
+        "x-forwarded-for: unknown, ::ffff:10.0.0.1\nx-forwarded-proto: https",
+        "forwarded: for=192.0.2.1, for=\"[2001:db8::7]:80\";proto=https",
+        "forwarded: For=10.0.0.1;by=10.0.0.1",
+        "authorization: Bearer cw_QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUI",
+        "x-api-key: k\nx-api-key: k",
+        "upgrade: websocket\nsec-websocket-protocol: chatwire, chatwire.key.a2V5",
+        "authorization: Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIiwiaXNzIjoiaSIsImF1ZCI6ImNoYXQiLCJleHAiOjQwMDAwMDAwMDB9.",
+        "authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIiwiaXNzIjoiaSIsImF1ZCI6ImNoYXQiLCJleHAiOjQwMDAwMDAwMDB9.AAAA",
+        "authorization: Bearer eyJhbGciOiJIUzI1NiIsImNyaXQiOlsiYSJdLCJraWQiOiJhIn0.e30.AAAA",
+    ];
+    const KEYS: [&str; 3] = [
+        r#"{"keys":[{"kty":"oct","k":"AAAA","alg":"HS256","kid":"a"}]}"#,
+        r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","alg":"EdDSA"}]}"#,
+        r#"{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#,
+    ];
+    let paths = BELOW.iter().copied().chain(["/", "/a/../b", "/%2e/a", "/a%2Fb/", "//a", "/a;b", "/caf%C3%A9"]);
+    let heads = paths.flat_map(|path| HEADERS.map(|header| format!("{path}\n{header}")));
+    let heads = heads.enumerate().map(|(number, head)| behind(&[(number % 4) as u8], head.as_bytes()));
+    heads.chain(KEYS.map(|keys| behind(&[0], keys.as_bytes()))).collect()
 }
 
 fn behind(head: &[u8], body: &[u8]) -> Vec<u8> {

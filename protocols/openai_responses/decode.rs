@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::items::{Family, Items, Place, difference};
+use super::items::{Family, Items, TextKey, difference};
 use super::text::{Channel, Done};
 use super::wire;
 use crate::error::{Failure, FailureKind};
@@ -62,7 +62,7 @@ impl Decoder for ResponsesDecoder {
 /// What has been read of the response.
 struct Answer {
     items: Items,
-    alike: Alike<Place>,
+    alike: Alike<TextKey>,
     response: Option<Text>,
     model: Option<Text>,
     started: bool,
@@ -103,8 +103,8 @@ impl Answer {
     }
 
     fn event(&mut self, name: &str, data: &str, terminated: bool, out: &mut Vec<Event>) -> Done {
-        if let Some((place, text)) = self.alike.read(name, data) {
-            return self.items.text(place, text, out);
+        if let Some((key, text)) = self.alike.read(name, data) {
+            return self.items.text(key, text, out);
         }
         self.alike.forget();
         if data == "[DONE]" {
@@ -121,7 +121,7 @@ impl Answer {
                 self.dispatch(kind, &event, data, out)?;
                 if let Some(channel) = channel(kind).filter(|_| self.failure.is_none()) {
                     let free = [event.sequence_number, event.obfuscation];
-                    self.alike.learn(name, data, Place::of(&event, channel), event.delta, &free);
+                    self.alike.learn(name, data, TextKey::of(&event, channel), event.delta, &free);
                 }
                 Ok(())
             }
@@ -165,7 +165,7 @@ impl Answer {
     fn content(&mut self, kind: &str, event: &wire::Event<'_>, out: &mut Vec<Event>) -> Done {
         let (items, none) = (&mut self.items, Raw::default());
         if let Some(channel) = channel(kind) {
-            return items.text(Place::of(event, channel), event.delta, out);
+            return items.text(TextKey::of(event, channel), event.delta, out);
         }
         match kind {
             "response.function_call_arguments.delta" => items.input(event, Family::Call, false, out),

@@ -27,15 +27,15 @@ pub(super) enum Family {
 
 /// Which text an event continues.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct TextKey {
     /// The item's `output_index`; without one it is the latest item.
     output: Option<u64>,
     channel: Channel,
     part: u32,
 }
 
-impl Place {
-    /// The place that an event names.
+impl TextKey {
+    /// The text that an event names.
     pub(super) fn of(event: &wire::Event<'_>, channel: Channel) -> Self {
         Self { output: event.output_index.count(), channel, part: part_index(event, channel) }
     }
@@ -182,8 +182,8 @@ impl Items {
     }
 
     /// A piece of a text.
-    pub(super) fn text(&mut self, place: Place, piece: Raw<'_>, out: &mut Vec<Event>) -> Done {
-        let Place { output, channel, part } = place;
+    pub(super) fn text(&mut self, key: TextKey, piece: Raw<'_>, out: &mut Vec<Event>) -> Done {
+        let TextKey { output, channel, part } = key;
         let at = self.item(output, family_of(channel), out)?;
         let (parts, blocks) = self.parts(at);
         let Some(parts) = parts else { return Ok(()) };

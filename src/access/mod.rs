@@ -23,7 +23,7 @@ use http::request::Parts;
 pub use auth::{Auth, Mount};
 pub use credential::{KEY_SUBPROTOCOL, SUBPROTOCOL};
 pub use gate::Gate;
-pub use jwt::{Jwks, Jwt, KeySet, Keys, algorithm};
+pub use jwt::{ALGORITHMS, Jwks, Jwt, KeySet, Keys, algorithm};
 pub use key::{ApiKey, KeyHash, Patterns, new_key};
 
 use crate::store::Owner;

@@ -20,7 +20,7 @@ use chatwire_protocols::chat::ChatRequest;
 
 pub use key::Key;
 pub use playing::Playing;
-pub use recording::{Place, Recorded, Recorder};
+pub use recording::{Position, Recorded, Recorder};
 pub use shelf::Cache;
 
 use crate::config::plan::{Model, Source};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chatwire_protocols::event::Event;
 use tokio::time::Instant;
 
-use super::recording::{Place, Recorded};
+use super::recording::{Position, Recorded};
 use crate::upstream::Alarm;
 
 /// Longest that all pauses of an answer take together.
@@ -19,7 +19,7 @@ const BATCH: usize = 64;
 /// An answer while it is given. Pages show it as it comes, piece by piece.
 pub struct Playing {
     recorded: Arc<Recorded>,
-    place: Place,
+    position: Position,
     /// The next event.
     at: usize,
     /// How many pieces of text have been given.
@@ -30,12 +30,12 @@ pub struct Playing {
 }
 
 impl Playing {
-    /// An answer, at this place of a turn.
-    pub fn new(recorded: Arc<Recorded>, place: Place, pace: Duration) -> Self {
+    /// An answer, at this position of a turn.
+    pub fn new(recorded: Arc<Recorded>, position: Position, pace: Duration) -> Self {
         let pieces = recorded.events.iter().filter(|event| is_piece(event)).count();
         let pause = LONGEST / u32::try_from(pieces.max(1)).unwrap_or(u32::MAX);
         let begin = Instant::now();
-        Self { recorded, place, at: 0, pieces: 0, begin, pause: pause.min(pace), alarm: Alarm::new(begin) }
+        Self { recorded, position, at: 0, pieces: 0, begin, pause: pause.min(pace), alarm: Alarm::new(begin) }
     }
 
     /// Gives what is due.
@@ -53,7 +53,7 @@ impl Playing {
                     ready!(self.alarm.poll(cx));
                 }
             }
-            let Some(event) = self.recorded.moved(self.at, &self.place) else { break };
+            let Some(event) = self.recorded.moved(self.at, &self.position) else { break };
             self.at += 1;
             self.pieces += u32::from(piece);
             out.push(event);
@@ -86,10 +86,10 @@ mod tests {
     use crate::cache::{Answers, Found};
 
     /// A call's events: a text of these pieces, and a tool call whose id its decoder has made.
-    fn said(pieces: &[String], place: &Place) -> Vec<Event> {
-        let (text, tool) = (BlockId(place.first_block), BlockId(place.first_block + 1));
+    fn said(pieces: &[String], position: &Position) -> Vec<Event> {
+        let (text, tool) = (BlockId(position.first_block), BlockId(position.first_block + 1));
         let call = ToolCall {
-            id: format!("call_{}_1", place.seed).into(),
+            id: format!("call_{}_1", position.seed).into(),
             name: "f".into(),
             kind: ToolKind::Function,
             runs: Runs::Page,
@@ -109,14 +109,14 @@ mod tests {
         events
     }
 
-    fn place(first_block: u32, seed: &str) -> Place {
-        Place { first_block, seed: seed.into() }
+    fn position(first_block: u32, seed: &str) -> Position {
+        Position { first_block, seed: seed.into() }
     }
 
-    fn record(answers: &Answers, events: &[Event], place: Place) -> Arc<Recorded> {
+    fn record(answers: &Answers, events: &[Event], position: Position) -> Arc<Recorded> {
         let (chat, model) = question();
         let Some(Found::Miss(recorder)) = answers.find(&chat, &model) else { panic!("it is known already") };
-        let mut recorder = recorder.at(place);
+        let mut recorder = recorder.at(position);
         for some in events.chunks(3) {
             recorder.hear(some, 1);
         }
@@ -126,8 +126,8 @@ mod tests {
         }
     }
 
-    async fn play(recorded: Arc<Recorded>, place: Place, pace: Duration) -> (Vec<Event>, Duration) {
-        let (mut playing, mut out, begin) = (Playing::new(recorded, place, pace), Vec::new(), Instant::now());
+    async fn play(recorded: Arc<Recorded>, position: Position, pace: Duration) -> (Vec<Event>, Duration) {
+        let (mut playing, mut out, begin) = (Playing::new(recorded, position, pace), Vec::new(), Instant::now());
         while !playing.is_done() {
             let before = out.len();
             std::future::poll_fn(|cx| playing.poll(cx, &mut out)).await;
@@ -146,8 +146,8 @@ mod tests {
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
             runtime.block_on(async {
-                let recorded = record(&answers(), &said(&pieces, &place(from, "abc_1")), place(from, "abc_1"));
-                let here = place(to, "xyz_7");
+                let recorded = record(&answers(), &said(&pieces, &position(from, "abc_1")), position(from, "abc_1"));
+                let here = position(to, "xyz_7");
                 let (events, time) = play(recorded, here.clone(), Duration::from_millis(pace)).await;
                 prop_assert_eq!(events, said(&pieces, &here));
                 let most = Duration::from_millis(pace * (pieces.len() as u64 + 1)).min(LONGEST);
@@ -160,8 +160,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_piece_comes_at_once_and_the_others_at_their_pace() {
         let pieces: Vec<String> = (0..10).map(|piece| piece.to_string()).collect();
-        let recorded = record(&answers(), &said(&pieces, &place(0, "s")), place(0, "s"));
-        let (mut playing, begin) = (Playing::new(recorded, place(0, "t"), Duration::from_millis(7)), Instant::now());
+        let recorded = record(&answers(), &said(&pieces, &position(0, "s")), position(0, "s"));
+        let (mut playing, begin) = (Playing::new(recorded, position(0, "t"), Duration::from_millis(7)), Instant::now());
         let mut times = Vec::new();
         while !playing.is_done() {
             let mut out = Vec::new();

@@ -25,7 +25,7 @@ pub struct Recorded {
 
 /// Where in a turn a model call stands.
 #[derive(Clone, Debug, Default)]
-pub struct Place {
+pub struct Position {
     /// The turn's next block.
     pub first_block: u32,
     /// What ids are made with.
@@ -33,23 +33,23 @@ pub struct Place {
 }
 
 impl Recorded {
-    /// An event, as it is said at another place: its blocks and the ids that were made for it are those of that place.
+    /// An event, as it is said at another position: its blocks and the ids that were made for it are those of that one.
     /// It costs nothing.
-    pub(super) fn moved(&self, at: usize, place: &Place) -> Option<Event> {
+    pub(super) fn moved(&self, at: usize, position: &Position) -> Option<Event> {
         let mut event = self.events.get(at)?.clone();
         match &mut event {
             Event::BlockStart { block, kind } => {
-                self.move_block(block, place);
+                self.move_block(block, position);
                 if let BlockKind::ToolInput(call) = kind {
-                    self.move_id(&mut call.id, place);
+                    self.move_id(&mut call.id, position);
                 }
             }
             Event::BlockDelta { block, .. } | Event::BlockMark { block, .. } | Event::BlockEnd { block, .. } => {
-                self.move_block(block, place);
+                self.move_block(block, position);
             }
-            Event::ToolStart { call } => self.move_id(call, place),
-            Event::ToolDelta(says) | Event::ToolProgress(says) => self.move_id(&mut says.call, place),
-            Event::ToolResult(result) => self.move_id(&mut result.call, place),
+            Event::ToolStart { call } => self.move_id(call, position),
+            Event::ToolDelta(says) | Event::ToolProgress(says) => self.move_id(&mut says.call, position),
+            Event::ToolResult(result) => self.move_id(&mut result.call, position),
             Event::StepEnd(end) => end.usage.cost = Some(Cost::default()),
             _ => {}
         }
@@ -61,13 +61,13 @@ impl Recorded {
         Self { events: Vec::new(), target: 0, first_block: 0, seed: Text::const_new(""), bytes }
     }
 
-    const fn move_block(&self, block: &mut BlockId, place: &Place) {
-        block.0 = block.0 - self.first_block + place.first_block;
+    const fn move_block(&self, block: &mut BlockId, position: &Position) {
+        block.0 = block.0 - self.first_block + position.first_block;
     }
 
-    fn move_id(&self, id: &mut Text, place: &Place) {
+    fn move_id(&self, id: &mut Text, position: &Position) {
         if !self.seed.is_empty() && id.contains(self.seed.as_str()) {
-            *id = id.replace(self.seed.as_str(), &place.seed).into();
+            *id = id.replace(self.seed.as_str(), &position.seed).into();
         }
     }
 }
@@ -78,7 +78,7 @@ pub struct Recorder {
     cache: Arc<Cache>,
     key: Key,
     most: usize,
-    place: Place,
+    position: Position,
     events: Vec<Event>,
     bytes: usize,
     /// False once it is known that it will not be kept.
@@ -87,16 +87,16 @@ pub struct Recorder {
 
 impl Recorder {
     pub(super) fn new(cache: Arc<Cache>, key: Key, most: usize) -> Self {
-        Self { cache, key, most, place: Place::default(), events: Vec::new(), bytes: 0, good: true }
+        Self { cache, key, most, position: Position::default(), events: Vec::new(), bytes: 0, good: true }
     }
 
     /// Where in its turn the call stands.
     #[must_use]
-    pub fn at(self, place: Place) -> Self {
-        Self { place, ..self }
+    pub fn at(self, position: Position) -> Self {
+        Self { position, ..self }
     }
 
-    /// The call has said these, by the target of this place.
+    /// The call has said these, by the target of this position in the model's list.
     pub fn hear(&mut self, events: &[Event], target: usize) {
         for event in events {
             if !self.good {
@@ -120,7 +120,7 @@ impl Recorder {
         let said = events.iter().any(|event| matches!(event, Event::BlockStart { .. }));
         if std::mem::take(&mut self.good) && said {
             events.shrink_to_fit();
-            let Place { first_block, seed } = std::mem::take(&mut self.place);
+            let Position { first_block, seed } = std::mem::take(&mut self.position);
             self.cache.put(self.key, Recorded { events, target, first_block, seed, bytes: self.bytes });
         }
     }

@@ -6,6 +6,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 /// Largest file in bytes.
 pub const LARGEST: u64 = 4 << 20;
 
@@ -18,7 +20,7 @@ impl Files {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub(super) fn read(&mut self, path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    pub(super) fn read(&mut self, path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, String> {
         let content = content(path);
         self.0.insert(path.to_owned(), content.as_ref().ok().map(|bytes| hash(bytes)));
         let content = content?;
@@ -46,10 +48,14 @@ impl Files {
     }
 }
 
-fn content(path: &Path) -> Result<Vec<u8>, String> {
+/// There may be a secret in it: it is overwritten when it goes, and has room from the beginning, so that it leaves no copy
+/// where it stood before.
+fn content(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let read = || {
-        let mut content = Vec::new();
-        File::open(path)?.take(LARGEST + 1).read_to_end(&mut content)?;
+        let file = File::open(path)?;
+        let room = file.metadata()?.len().min(LARGEST) as usize + 64;
+        let mut content = Zeroizing::new(Vec::with_capacity(room));
+        file.take(LARGEST + 1).read_to_end(&mut content)?;
         Ok(content)
     };
     let content = read().map_err(|error: std::io::Error| error.to_string())?;
@@ -76,7 +82,7 @@ mod tests {
         let path = folder.join("file");
         fs::write(&path, "one").unwrap();
         let mut files = Files::default();
-        assert_eq!(files.read(&path, 3).unwrap(), b"one");
+        assert_eq!(**files.read(&path, 3).unwrap(), b"one"[..]);
         assert!(files.read(&folder.join("other"), 3).is_err());
         assert_eq!(files.now(), files);
         let seen = |files: &Files| files.now().changed_since(files).map(Path::to_owned).collect::<Vec<_>>();
@@ -102,7 +108,7 @@ mod tests {
         drop(writer);
         let mut files = Files::default();
         let path = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
-        assert_eq!(files.read(&path, 10).unwrap(), b"text");
+        assert_eq!(**files.read(&path, 10).unwrap(), b"text"[..]);
         assert_eq!(files.now(), files);
     }
 }

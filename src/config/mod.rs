@@ -20,7 +20,6 @@ mod report;
 mod resolve;
 pub mod schema;
 pub mod suggest;
-mod targets;
 mod tool_kinds;
 mod values;
 mod workspace;
@@ -30,6 +29,7 @@ use std::path::{Path, PathBuf};
 use chatwire_protocols::PROTOCOLS;
 use chatwire_protocols::protocol::Protocol;
 use toml::de::{DeTable, Error};
+use zeroize::Zeroizing;
 
 pub use self::files::Files;
 use self::files::LARGEST;
@@ -123,9 +123,9 @@ fn resolve_in(name: &str, text: &str, surroundings: Surroundings<'_>, seen: &mut
     Err(Report::new(name, mask::mask_table(text, table.get_ref()), problems.into_vec()))
 }
 
-fn read_text(path: &Path, files: &mut Files) -> Result<String, String> {
-    let bytes = files.read(path, LARGEST)?;
-    String::from_utf8(bytes).map_err(|error| {
+fn read_text(path: &Path, files: &mut Files) -> Result<Zeroizing<String>, String> {
+    let mut bytes = files.read(path, LARGEST)?;
+    String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
         format!("line {line} is not UTF-8")

@@ -24,12 +24,12 @@ pub struct Admission {
 /// A place among the turns that may run at a time, until the last clone is dropped.
 #[derive(Clone, Debug, Default)]
 pub struct Permit {
-    _held: Option<Arc<Held>>,
-    _place: Option<Arc<OwnedSemaphorePermit>>,
+    _taken: Option<Arc<Taken>>,
+    _permit: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct Taken {
     limiter: Arc<Limiter>,
     subjects: Vec<Subject>,
 }
@@ -76,19 +76,19 @@ pub enum Refused {
 }
 
 impl Permit {
-    /// The same with a place among all turns.
+    /// The same with a permit among all turns.
     #[must_use]
-    pub fn with(self, place: OwnedSemaphorePermit) -> Self {
-        Self { _place: Some(Arc::new(place)), ..self }
+    pub fn with(self, permit: OwnedSemaphorePermit) -> Self {
+        Self { _permit: Some(Arc::new(permit)), ..self }
     }
 
     pub(super) fn new(limiter: &Arc<Limiter>, rules: &[Rule]) -> Self {
         let subjects = rules.iter().map(|rule| rule.subject.clone()).collect();
-        Self { _held: Some(Arc::new(Held { limiter: Arc::clone(limiter), subjects })), _place: None }
+        Self { _taken: Some(Arc::new(Taken { limiter: Arc::clone(limiter), subjects })), _permit: None }
     }
 }
 
-impl Drop for Held {
+impl Drop for Taken {
     fn drop(&mut self) {
         self.limiter.leave(&self.subjects);
     }

@@ -14,7 +14,7 @@ use super::admission::{Admission, Meter, Over, Permit, Refused, Standing};
 use super::gcra::{Cell, Quota};
 use super::spending::Purse;
 use super::subject::{Rule, Subject, Who};
-use super::table::{Entry, Spent, Table};
+use super::table::{Entry, Table};
 use super::{Budget, LimitRules};
 use crate::access::Peer;
 use crate::clock::now_ms;
@@ -73,13 +73,16 @@ impl Limiter {
                 Tried::Unread(unread) => unread,
             };
             for (rule, period) in unread {
+                let asked = self.now();
                 let reading = timeout(PATIENCE, self.store.spending(&rule.subject.name(), &period));
-                let cost = reading.await.unwrap_or(Err(StoreError::Busy)).map_err(|error| unknown(&error))?;
-                let entry = &mut *self.state();
-                let entry = entry.table.entry(&rule, self.now());
-                // Somebody else may have read it, and spent since.
-                if entry.spent(&period).is_none() {
-                    entry.spent = Some(Spent { period, cost });
+                let cost = reading.await.unwrap_or(Err(StoreError::Busy));
+                let state = &mut *self.state();
+                let entry = state.table.entry(&rule, self.now());
+                match cost {
+                    Ok(cost) => entry.read(period, cost, asked),
+                    // What was known is good for as long again.
+                    Err(_) if entry.spent(&period).is_some() => {}
+                    Err(error) => return Err(unknown(&error)),
                 }
             }
         }
@@ -136,7 +139,12 @@ impl Limiter {
                 let budget = rule.limits.budget?;
                 let period = budget.per.name(clock);
                 match entry.spent(&period) {
-                    Some(spent) => check_budget(&rule.subject, budget, spent, clock),
+                    Some(spent) => {
+                        if entry.is_old(now) {
+                            unread.push((rule, period));
+                        }
+                        check_budget(&rule.subject, budget, spent, clock)
+                    }
                     None => {
                         unread.push((rule, period));
                         None
@@ -149,6 +157,7 @@ impl Limiter {
             return Tried::Over(Box::new(over));
         }
         if !unread.is_empty() {
+            unread.iter().for_each(|(rule, _)| state.table.entry(rule, now).ask(now));
             return Tried::Unread(unread.into_iter().map(|(rule, period)| (rule.clone(), period)).collect());
         }
         let mut standing = None;
@@ -397,6 +406,35 @@ mod tests {
         assert_eq!(store.spending("owner:local", &month).await, Ok(Cost(DOLLAR * 7 / 2)));
         assert_eq!(limiter.state().told.len(), 1);
         assert_eq!(limiter.state().table.find(&Subject::Owner(owner.clone())).unwrap().saving, 0);
+    }
+
+    /// Two gateways on one file of a store.
+    #[tokio::test]
+    async fn what_another_process_spends_is_known_a_little_later() {
+        let file = std::env::temp_dir().join(format!("chatwire-budget-{}.db", std::process::id()));
+        let limiter = || Arc::new(Limiter::new(Arc::new(Sqlite::open(&file).unwrap())));
+        let (one, other) = (limiter(), limiter());
+        let (plan, owner) = (plan("[limits.owner]\nbudget = { usd = 2, per = \"month\" }"), Owner::local());
+        let who = who(&plan.routes[0], &owner);
+        let spend = async |limiter: &Arc<Limiter>| {
+            limiter.admit(&who, &plan.limits).await.unwrap().meter.count("m", &usage(1, Some(DOLLAR)));
+            limiter.settle().await;
+        };
+        spend(&one).await;
+        // It knows what was spent before it came.
+        assert!(other.admit(&who, &plan.limits).await.is_ok());
+        spend(&one).await;
+        assert_eq!(code(one.admit(&who, &plan.limits).await.unwrap_err()).0, "budget_spent");
+        assert!(other.admit(&who, &plan.limits).await.is_ok(), "for a moment it does not know of the second dollar");
+        // Only here: while the store works, virtual time would run away.
+        tokio::time::pause();
+        tokio::time::advance(super::super::table::AGAIN).await;
+        tokio::time::resume();
+        assert_eq!(code(other.admit(&who, &plan.limits).await.unwrap_err()).0, "budget_spent");
+        drop((one, other));
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{end}", file.display()));
+        }
     }
 
     #[tokio::test]

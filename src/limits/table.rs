@@ -12,6 +12,9 @@ use super::subject::{Rule, Subject};
 /// Most subjects of a sort that are remembered, but for those whose turns run.
 pub(super) const MOST: usize = 1 << 16;
 
+/// After how long the store is asked again what has been spent, for other processes may spend too.
+pub(super) const AGAIN: Duration = Duration::from_secs(5);
+
 /// What is remembered of a subject.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
@@ -31,13 +34,34 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Spent {
     pub period: String,
+    /// What the store said, or what has been counted here since if that is more: other processes count there too.
     pub cost: Cost,
+    /// When the store was asked.
+    pub asked: Duration,
 }
 
 impl Entry {
     /// What has been spent in this period, if that has been read.
     pub fn spent(&self, period: &str) -> Option<Cost> {
         self.spent.as_ref().filter(|spent| spent.period == period).map(|spent| spent.cost)
+    }
+
+    /// Notes what the store says. What has been spent here meanwhile may not be stored yet: it never becomes less.
+    pub fn read(&mut self, period: String, cost: Cost, asked: Duration) {
+        let known = self.spent(&period).unwrap_or_default();
+        self.spent = Some(Spent { period, cost: cost.max(known), asked });
+    }
+
+    /// True if the store should be asked again.
+    pub fn is_old(&self, now: Duration) -> bool {
+        self.spent.as_ref().is_some_and(|spent| now.saturating_sub(spent.asked) >= AGAIN)
+    }
+
+    /// The store is being asked: others go by what is known meanwhile.
+    pub const fn ask(&mut self, now: Duration) {
+        if let Some(spent) = &mut self.spent {
+            spent.asked = now;
+        }
     }
 
     /// How long until it is as good as a new one.
@@ -174,5 +198,18 @@ mod tests {
         other.limits.requests = Some(Quota { amount: 10, per: Duration::from_secs(1) });
         let entry = table.entry(&other, Duration::ZERO);
         assert_eq!(entry.requests.left(other.limits.requests.unwrap(), Duration::ZERO), 10);
+    }
+
+    #[test]
+    fn what_is_spent_never_becomes_less_within_a_period() {
+        let (mut entry, at) = (Entry::default(), Duration::from_secs);
+        entry.read("2026-11".to_owned(), Cost(5), at(1));
+        assert!(!entry.is_old(at(1)) && entry.is_old(at(1) + AGAIN));
+        entry.ask(at(1) + AGAIN);
+        assert!(!entry.is_old(at(1) + AGAIN));
+        for (period, read, known) in [("2026-11", 9, 9), ("2026-11", 7, 9), ("2026-12", 1, 1)] {
+            entry.read(period.to_owned(), Cost(read), at(9));
+            assert_eq!(entry.spent(period), Some(Cost(known)));
+        }
     }
 }

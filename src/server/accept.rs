@@ -33,13 +33,13 @@ const BUFFER: usize = 128 << 10;
 pub struct Door {
     pub current: Current,
     pub stop: Stop,
-    pub places: Arc<Places>,
+    pub limit: Arc<ConnectionLimit>,
     pub encryption: Option<Arc<Encryption>>,
 }
 
-/// The places for connections.
-pub struct Places {
-    slots: Arc<Semaphore>,
+/// How many connections there may be at a time, and how many of one address.
+pub struct ConnectionLimit {
+    permits: Arc<Semaphore>,
     most: usize,
     waiting: Arc<Waiting>,
     connections: Addresses,
@@ -47,43 +47,43 @@ pub struct Places {
     requests: Addresses,
 }
 
-/// A place for a connection, until this is dropped.
-pub struct Place {
-    _slot: OwnedSemaphorePermit,
+/// A connection counts as one until this is dropped.
+pub struct ConnectionPermit {
+    _permit: OwnedSemaphorePermit,
     _counted: Option<Counted>,
 }
 
-impl Places {
-    /// As many places as are asked for, as far as the system has descriptors.
+impl ConnectionLimit {
+    /// As many connections as are asked for, as far as the system has descriptors.
     pub fn new(server: &Server) -> Self {
         let most = server.max_connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let most = descriptors::room(server).connections.min(most);
         descriptors::tell("max_connections", server.max_connections, most);
         let [connections, requests] = [(); 2].map(|()| Addresses::sharing(most));
-        Self { slots: Arc::new(Semaphore::new(most)), most, waiting: Arc::default(), connections, requests }
+        Self { permits: Arc::new(Semaphore::new(most)), most, waiting: Arc::default(), connections, requests }
     }
 
-    /// Waits until all places are empty.
+    /// Waits until there is no connection.
     pub async fn empty(&self) {
-        drop(self.slots.acquire_many(u32::try_from(self.most).unwrap_or(u32::MAX)).await);
+        drop(self.permits.acquire_many(u32::try_from(self.most).unwrap_or(u32::MAX)).await);
     }
 
-    /// A place for a connection of this address, or nothing if it has as many as one may have. While all places are
-    /// taken, those who only wait in theirs must leave, one after another.
-    async fn take(&self, server: &Server, from: IpAddr, full: &mut Seldom) -> Option<Place> {
+    /// A permit for a connection of this address, or nothing if it has as many as one may have. While all are
+    /// taken, those who only wait must leave, one after another.
+    async fn take(&self, server: &Server, from: IpAddr, full: &mut Seldom) -> Option<ConnectionPermit> {
         let counted = self.connections.count(server, from).ok()?;
-        let slots = Arc::clone(&self.slots);
-        let slot = match Arc::clone(&slots).try_acquire_owned() {
-            Ok(slot) => slot,
+        let permits = Arc::clone(&self.permits);
+        let permit = match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) => permit,
             Err(_) => {
-                full.say(|| tracing::warn!(connections = self.most, "all places for connections are taken"));
+                full.say(|| tracing::warn!(connections = self.most, "there are as many connections as there may be"));
                 tokio::select! {
-                    slot = slots.acquire_owned() => slot.ok()?,
+                    permit = permits.acquire_owned() => permit.ok()?,
                     never = self.waiting.make_room_always() => match never {},
                 }
             }
         };
-        Some(Place { _slot: slot, _counted: counted })
+        Some(ConnectionPermit { _permit: permit, _counted: counted })
     }
 }
 
@@ -103,7 +103,7 @@ impl Seldom {
 impl Door {
     /// Takes connections for ever, and serves them in this runtime.
     pub async fn accept(&self, listener: &TcpListener) -> Infallible {
-        let Self { current, stop, places, encryption } = self;
+        let Self { current, stop, limit, encryption } = self;
         let (mut failing, mut full, mut many) = (Seldom::default(), Seldom::default(), Seldom::default());
         loop {
             let (stream, from) = match listener.accept().await {
@@ -114,19 +114,19 @@ impl Door {
                     continue;
                 }
             };
-            let Some(place) = places.take(&current.get().plan.server, from, &mut full).await else {
+            let Some(permit) = limit.take(&current.get().plan.server, from, &mut full).await else {
                 many.say(
                     || tracing::warn!(address = %from, "an address has too many connections: the next ones are closed"),
                 );
                 continue;
             };
             prepare(&stream);
-            let (watch, requests) = (places.waiting.join(), places.requests.clone());
+            let (watch, requests) = (limit.waiting.join(), limit.requests.clone());
             let guest = Guest { from, watch, requests, encryption: encryption.clone() };
             let (current, stop) = (current.clone(), stop.clone());
             tokio::spawn(async move {
                 connection::serve(stream, guest, current, stop).await;
-                drop(place);
+                drop(permit);
             });
         }
     }
@@ -155,10 +155,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_address_has_so_many_places_and_gets_them_back() {
+    async fn an_address_has_so_many_connections_and_gets_them_back() {
         let proxy = "10.0.0.1".parse().unwrap();
         let server = Server { max_connections: 6, trusted_proxies: vec![IpAddr::into(proxy)], ..Server::default() };
-        let places = Places::new(&server);
+        let limit = ConnectionLimit::new(&server);
         let mut full = Seldom::default();
         let mut taken = Vec::new();
         for (from, fits) in [
@@ -168,40 +168,40 @@ mod tests {
             ("192.0.2.1", false),
             ("2001:db8::1", true),
         ] {
-            let place = places.take(&server, from.parse().unwrap(), &mut full).await;
-            assert_eq!(place.is_some(), fits, "{from}");
-            taken.extend(place);
+            let permit = limit.take(&server, from.parse().unwrap(), &mut full).await;
+            assert_eq!(permit.is_some(), fits, "{from}");
+            taken.extend(permit);
         }
         let limited = Server { max_connections_per_address: Some(1), ..server.clone() };
-        assert!(places.take(&limited, "2001:db8::2:1".parse().unwrap(), &mut full).await.is_none(), "the same network");
-        let proxies = [places.take(&limited, proxy, &mut full).await, places.take(&limited, proxy, &mut full).await];
+        assert!(limit.take(&limited, "2001:db8::2:1".parse().unwrap(), &mut full).await.is_none(), "the same network");
+        let proxies = [limit.take(&limited, proxy, &mut full).await, limit.take(&limited, proxy, &mut full).await];
         assert!(proxies.iter().all(Option::is_some), "proxies are not counted");
         drop(proxies);
         taken.remove(0);
-        assert!(places.take(&server, "192.0.2.1".parse().unwrap(), &mut full).await.is_some());
+        assert!(limit.take(&server, "192.0.2.1".parse().unwrap(), &mut full).await.is_some());
         drop(taken);
-        assert!(places.connections.is_empty());
-        places.empty().await;
+        assert!(limit.connections.is_empty());
+        limit.empty().await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_newcomer_gets_the_place_of_who_has_waited_longest() {
         let server = Server { max_connections: 2, ..Server::default() };
-        let places = Places::new(&server);
+        let limit = ConnectionLimit::new(&server);
         let mut full = Seldom::default();
         let from: IpAddr = [127, 0, 0, 1].into();
-        let mut sits = async || (places.take(&server, from, &mut full).await.unwrap(), places.waiting.join());
+        let mut sits = async || (limit.take(&server, from, &mut full).await.unwrap(), limit.waiting.join());
         let (first, second) = (sits().await, sits().await);
         let running = first.1.activity().begin(false);
-        let leave = async |(place, watch): (Place, super::super::waiting::Watch)| {
+        let leave = async |(permit, watch): (ConnectionPermit, super::super::waiting::Watch)| {
             let overdue = watch.overdue(Duration::from_secs(60), Duration::from_secs(60)).await;
-            drop(place);
+            drop(permit);
             overdue
         };
         let (begin, leaves) = (Instant::now(), leave(second));
         let (third, overdue) = tokio::join!(sits(), leaves);
         assert_eq!((overdue, begin.elapsed() < Duration::from_secs(1)), (super::super::waiting::Overdue::Room, true));
         drop((third, running, first));
-        places.empty().await;
+        limit.empty().await;
     }
 }

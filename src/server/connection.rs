@@ -22,7 +22,7 @@ use super::io::Patient;
 use super::socket::Handover;
 use super::stop::{Phase, Stop};
 use super::tls::Encryption;
-use super::waiting::{Held, Overdue, Watch};
+use super::waiting::{HoldingBody, Overdue, Watch};
 use super::{exchange, proxies};
 use crate::access::Peer;
 use crate::config::plan::Server;
@@ -106,7 +106,7 @@ async fn speak<S>(
             // The library keeps the room of this future for as long as the connection is open: boxed, that is a pointer.
             Box::pin(async move {
                 let response = exchange::answer(gateway, request, &handover).await;
-                Ok::<_, Infallible>(response.map(|body| Held::new(body, (running, counted))))
+                Ok::<_, Infallible>(response.map(|body| HoldingBody::new(body, (running, counted))))
             })
         })
     };

@@ -11,9 +11,9 @@ use hyper::body::Incoming;
 
 use super::addresses::TooMany;
 use super::body::Body;
+use super::endpoint::Endpoint;
 use super::gateway::Gateway;
 use super::open::Pace;
-use super::place::Place;
 use super::socket::Handover;
 use super::{
     allowance, attachments, cors, facts, health, hosts, inspect, kept, open, parsing, refuse, request, socket,
@@ -68,9 +68,9 @@ async fn at(
     if let Some(response) = health::of_route(gateway, path, head).await {
         record.quiet();
         response
-    } else if let Some(place) = Place::of(gateway, path) {
-        let mut response = at_place(gateway, place, head, body, record, handover).await;
-        cors::apply(place.cors(), &head.headers, &mut response);
+    } else if let Some(endpoint) = Endpoint::of(gateway, path) {
+        let mut response = at_endpoint(gateway, endpoint, head, body, record, handover).await;
+        cors::apply(endpoint.cors(), &head.headers, &mut response);
         response
     } else {
         let error = CallerError::new(404, "not_found", "there is nothing at this path");
@@ -79,76 +79,76 @@ async fn at(
 }
 
 /// Answers a request for what is at a path, once it is known who asks.
-async fn at_place(
+async fn at_endpoint(
     gateway: &Arc<Gateway>,
-    place: Place<'_>,
+    endpoint: Endpoint<'_>,
     head: &mut Parts,
     body: Incoming,
     mut record: Record,
     handover: &Handover,
 ) -> Response<Body> {
-    record.route(place.mount().path, place.name());
+    record.route(endpoint.mount().path, endpoint.name());
     if head.extensions.get::<TooMany>().is_some() {
         let over = allowance::crowded();
-        let mut response = place.refuse(record, &over.error);
+        let mut response = endpoint.refuse(record, &over.error);
         allowance::mark(response.headers_mut(), &over);
-        if Place::sends(&head.method) {
+        if Endpoint::sends(&head.method) {
             refuse::close(&mut response, head.version);
         }
         return response;
     }
     if head.method == Method::OPTIONS {
-        return options(place, head, record);
+        return options(endpoint, head, record);
     }
     // What nobody could do here needs no credential.
-    if let Some(methods) = place.methods().filter(|methods| !methods.split(", ").any(|name| name == head.method)) {
-        let mut response = place.refuse(record, &CallerError::new(405, "method_not_allowed", "Method Not Allowed"));
+    if let Some(methods) = endpoint.methods().filter(|methods| !methods.split(", ").any(|name| name == head.method)) {
+        let mut response = endpoint.refuse(record, &CallerError::new(405, "method_not_allowed", "Method Not Allowed"));
         refuse::allow(&mut response, methods);
         return response;
     }
-    if let Place::Attachments(uploads, mount, below) = place
+    if let Endpoint::Attachments(uploads, mount, below) = endpoint
         && attachments::is_signed(below, head)
     {
         return attachments::signed((&gateway.plan.server, uploads), (mount, below), head, body, record).await;
     }
-    let caller = match gateway.gate.identify(&place.mount(), head).await {
+    let caller = match gateway.gate.identify(&endpoint.mount(), head).await {
         Ok(caller) => caller,
         Err(error) => {
             // Whoever tries credentials must not try many.
             let wrong = error.status == 401 && error.code != "missing_credential";
             let noted = if wrong { gateway.limits.note_refused(Peer::of(head), &gateway.plan.limits) } else { Ok(()) };
-            let mut response = place.refuse(record, noted.as_ref().err().map_or(&error, |over| &over.error));
+            let mut response = endpoint.refuse(record, noted.as_ref().err().map_or(&error, |over| &over.error));
             match noted {
                 Ok(()) => refuse::challenge(&mut response, &error),
                 Err(over) => allowance::mark(response.headers_mut(), &over),
             }
-            if Place::sends(&head.method) {
+            if Endpoint::sends(&head.method) {
                 refuse::close(&mut response, head.version);
             }
             return response;
         }
     };
     record.key(caller.key.as_deref());
-    match place {
-        Place::Route(route, below) => on_route(gateway, (route, below), head, body, &caller, record, handover).await,
-        Place::Facts(mount, below) => facts::reply(gateway, mount, below, head, &caller, record).await,
-        Place::Inspect(_, below) => inspect::reply(gateway, below, &caller, record),
-        Place::Attachments(uploads, mount, below) => {
+    match endpoint {
+        Endpoint::Route(route, below) => on_route(gateway, (route, below), head, body, &caller, record, handover).await,
+        Endpoint::Facts(mount, below) => facts::reply(gateway, mount, below, head, &caller, record).await,
+        Endpoint::Inspect(_, below) => inspect::reply(gateway, below, &caller, record),
+        Endpoint::Attachments(uploads, mount, below) => {
             attachments::reply((&gateway.plan.server, uploads), (mount, below), head, body, &caller, record).await
         }
     }
 }
 
 /// Says what may be done at a path. Browsers ask so before a request, and without its credential.
-fn options(place: Place<'_>, head: &Parts, record: Record) -> Response<Body> {
-    let Some(methods) = place.methods() else {
-        return place.refuse(record, &CallerError::new(404, "not_found", "Not Found"));
+fn options(endpoint: Endpoint<'_>, head: &Parts, record: Record) -> Response<Body> {
+    let Some(methods) = endpoint.methods() else {
+        return endpoint.refuse(record, &CallerError::new(404, "not_found", "Not Found"));
     };
     record.quiet();
     let mut response = refuse::empty(StatusCode::NO_CONTENT);
     refuse::allow(&mut response, methods);
     if cors::is_preflight(&head.method, &head.headers) {
-        cors::preflight(place.cors(), methods, &head.headers, &mut response);
+        cors::preflight(endpoint.cors(), methods, &head.headers, &mut response);
     }
     response
 }
@@ -193,7 +193,7 @@ async fn on_route(
     };
     let mut response = refused(record, Some(route), &Refusal::Caller(&error));
     match error.status {
-        405 => refuse::allow(&mut response, Place::Route(route, below).methods().unwrap_or_default()),
+        405 => refuse::allow(&mut response, Endpoint::Route(route, below).methods().unwrap_or_default()),
         // The body, or the rest of it, still stands on the connection.
         408 | 413 => refuse::close(&mut response, head.version),
         503 => refuse::later(&mut response),

@@ -63,7 +63,7 @@ fn servers(reports: &[Report]) -> Value {
         let tools = server.status.tools.iter().map(|tool| tool.plan.name.as_str());
         json!({
             "name": server.plan.name,
-            "transport": server.plan.place.transport(),
+            "transport": server.plan.transport.name(),
             "status": status,
             "reason": reason,
             "tools": tools.collect::<Vec<_>>(),

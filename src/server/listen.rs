@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::accept::{Door, Places};
+use super::accept::{ConnectionLimit, Door};
 use super::current::{self, Current};
 use super::gateway::Gateway;
 use super::reload::{self, Origin, Reloader};
@@ -131,9 +131,13 @@ impl Listening {
     async fn serve_by(self, threads: bool) -> io::Result<()> {
         let Self { listener, encryption, current, reloader, stopper, stop } = self;
         let server = current.get().plan.server.clone();
-        let places = Arc::new(Places::new(&server));
-        let (current_, stop_) = (current.clone(), stop.clone());
-        let door = Door { current: current_, stop: stop_, places: Arc::clone(&places), encryption: encryption.clone() };
+        let limit = Arc::new(ConnectionLimit::new(&server));
+        let door = Door {
+            current: current.clone(),
+            stop: stop.clone(),
+            limit: Arc::clone(&limit),
+            encryption: encryption.clone(),
+        };
         let (workers, listener) = if threads {
             (Some(Workers::start(server.threads, listener.into_std()?, &door)?), None)
         } else {
@@ -159,7 +163,7 @@ impl Listening {
         tracing::info!("stopping");
         let now = stop.reached(Phase::Now);
         let drained = async {
-            places.empty().await;
+            limit.empty().await;
             // Turns may outlive their pages.
             gateway.threads.turns().idle().await;
         };

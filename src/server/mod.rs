@@ -10,6 +10,7 @@ mod connection;
 mod cors;
 mod current;
 mod descriptors;
+mod endpoint;
 mod exchange;
 mod facts;
 mod file;
@@ -23,7 +24,6 @@ mod kept;
 mod listen;
 mod open;
 mod parsing;
-mod place;
 mod proxies;
 mod pump;
 mod refuse;
@@ -35,6 +35,13 @@ mod stop;
 mod tls;
 mod waiting;
 mod workers;
+
+/// Checks of a request's head, for the fuzz targets.
+#[doc(hidden)]
+pub mod head {
+    pub use super::hosts::{check_known, check_one};
+    pub use super::proxies::mark;
+}
 
 // What the simulator shows turns with, without a connection.
 pub use body::{Body, Broken};

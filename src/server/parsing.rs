@@ -12,7 +12,7 @@ use http::{Method, Uri};
 use tokio::task::spawn_blocking;
 
 use crate::config::plan::{ConcurrencyPlan, Route};
-use crate::places::{self, Asked, Places, Taken};
+use crate::slots::{self, Asked, Slots, Taken};
 
 /// Bodies above this size are large.
 const LARGE: usize = 64 << 10;
@@ -20,7 +20,7 @@ const LARGE: usize = 64 << 10;
 /// How many large bodies are read at a time, by all requests of the process; how many wait for that, and how long.
 const AT_ONCE: ConcurrencyPlan = ConcurrencyPlan { most: 1, queue: 128, wait: Duration::from_secs(10) };
 
-static PLACES: LazyLock<[Arc<Places>; 1]> = LazyLock::new(|| [Arc::new(Places::new(AT_ONCE))]);
+static SLOTS: LazyLock<[Arc<Slots>; 1]> = LazyLock::new(|| [Arc::new(Slots::new(AT_ONCE))]);
 
 /// Has a body read that was sent to a path `below` that of its route.
 ///
@@ -36,23 +36,23 @@ pub async fn parse<T: Send + 'static>(
         return read(route, &page(&head.method, &head.uri, below), &body);
     }
     let (route, method, uri, below) = (Arc::clone(route), head.method.clone(), head.uri.clone(), below.to_owned());
-    let place = place(&*PLACES).await?;
+    let slot = slot(&*SLOTS).await?;
     let read = move || {
-        // Whoever gives up leaves a reading behind that goes on: it keeps its place.
-        let _place = place;
+        // Whoever gives up leaves a reading behind that goes on: it keeps its slot.
+        let _place = slot;
         read(&route, &page(&method, &uri, &below), &body)
     };
     spawn_blocking(read).await.map_err(|_| CallerError::new(500, "internal", "the request could not be read"))?
 }
 
-/// A place among the bodies that are read.
-async fn place(places: &[Arc<Places>]) -> Result<Taken, CallerError> {
-    let place = match places::ask(places) {
-        Asked::Taken(place) => Some(place),
-        Asked::Waiting(waiting) => waiting.await,
+/// A slot among the bodies that are read.
+async fn slot(slots: &[Arc<Slots>]) -> Result<Taken, CallerError> {
+    let slot = match slots::ask(slots) {
+        Asked::Taken(slot) => Some(slot),
+        Asked::Queued(waiting) => waiting.await,
         Asked::Full => None,
     };
-    place.ok_or_else(|| {
+    slot.ok_or_else(|| {
         CallerError::new(503, "too_many_bodies", "too many large requests are being read; try again in a moment")
     })
 }
@@ -69,16 +69,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_large_body_waits_so_long_behind_others_and_no_longer() {
-        let places = [Arc::new(Places::new(ConcurrencyPlan { queue: 1, ..AT_ONCE }))];
-        let reading = place(&places).await.unwrap();
+        let slots = [Arc::new(Slots::new(ConcurrencyPlan { queue: 1, ..AT_ONCE }))];
+        let reading = slot(&slots).await.unwrap();
         let begin = Instant::now();
         let (waited, refused) = tokio::join!(
             async {
-                let waited = place(&places).await;
+                let waited = slot(&slots).await;
                 (waited.map(drop).map_err(|error| error.status), begin.elapsed())
             },
             async {
-                let refused = place(&places).await;
+                let refused = slot(&slots).await;
                 (refused.map(drop).map_err(|error| error.status), begin.elapsed())
             }
         );
@@ -88,7 +88,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(3)).await;
             drop(reading);
         };
-        let (place, ()) = tokio::join!(place(&places), next);
-        assert!(place.is_ok(), "whose place comes in time is read");
+        let (slot, ()) = tokio::join!(slot(&slots), next);
+        assert!(slot.is_ok(), "whose slot comes in time is read");
     }
 }

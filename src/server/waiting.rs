@@ -76,7 +76,7 @@ pub struct Running(Arc<Activity>);
 
 /// A body, and what is held for as long as it is there.
 #[pin_project]
-pub struct Held<B, T> {
+pub struct HoldingBody<B, T> {
     #[pin]
     body: B,
     _held: T,
@@ -237,14 +237,14 @@ impl Drop for Running {
     }
 }
 
-impl<B, T> Held<B, T> {
+impl<B, T> HoldingBody<B, T> {
     /// This body with these.
     pub const fn new(body: B, held: T) -> Self {
         Self { body, _held: held }
     }
 }
 
-impl<B: Body<Data = Bytes>, T> Body for Held<B, T> {
+impl<B: Body<Data = Bytes>, T> Body for HoldingBody<B, T> {
     type Data = Bytes;
     type Error = B::Error;
 

@@ -16,9 +16,9 @@ use crate::store::{Direction, PageQuery, Sequence, Write};
 /// How far back open calls are looked for, however short the history is that the model is told.
 const LOOK_BACK: u32 = 100;
 
-/// Where a request works.
+/// The thread that a request works on, and for whom.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct ThreadHandle<'a> {
     pub threads: &'a Threads,
     pub asker: Asker<'a>,
     pub thread: &'a str,
@@ -54,7 +54,7 @@ pub enum Next {
     Said(Vec<Event>),
 }
 
-impl Place<'_> {
+impl ThreadHandle<'_> {
     /// The thread as it is, up to and with the item at this place, or to its end.
     pub async fn draft(&self, last: Option<Sequence>) -> Result<Draft, ThreadError> {
         if self.made {

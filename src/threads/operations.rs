@@ -10,7 +10,7 @@ use chatwire_protocols::operation::{Act, Answer, List, Operation, Page};
 use serde_json::{Map, Value};
 
 use super::begin;
-use super::draft::Place;
+use super::draft::ThreadHandle;
 use super::error::{conflict, invalid, no_attachment, no_item, no_thread};
 use super::listing::MOST;
 use super::title::LONGEST_GIVEN;
@@ -208,8 +208,8 @@ impl Threads {
     /// An action for which the page waits. A model that is to be told of it is told in the next turn.
     async fn act(&self, asker: Asker<'_>, thread: &str, act: &Act) -> Result<Option<Item>, ThreadError> {
         check_open(&self.find(asker.owner, thread).await?)?;
-        let place = Place { threads: self, asker, thread, made: false };
-        let (draft, acted) = begin::act(place, act).await?;
+        let handle = ThreadHandle { threads: self, asker, thread, made: false };
+        let (draft, acted) = begin::act(handle, act).await?;
         if acted.ran.output.outcome != ToolOutcome::Ok {
             return Err(conflict("action_failed", &output_text(&acted.ran.output.output)));
         }

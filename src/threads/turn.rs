@@ -12,7 +12,7 @@ use chatwire_protocols::protocol::{KeptContext, ReplyContext};
 use serde_json::{Map, Value};
 
 use super::begin;
-use super::draft::{Draft, Next, Place};
+use super::draft::{Draft, Next, ThreadHandle};
 use super::error::{conflict, invalid, no_thread};
 use super::listing::show;
 use super::title::Naming;
@@ -32,7 +32,7 @@ const WINDING_UP: Duration = Duration::from_secs(10);
 const MOST_PASTED: usize = 64 << 20;
 
 /// A thread on which only this request works.
-struct Held {
+struct ClaimedThread {
     claim: Claim,
     thread: Thread,
     made: bool,
@@ -46,15 +46,15 @@ impl Threads {
             return self.direct(asker, thread, chat).await;
         }
         if let (Some(id), Begin::Action(act)) = (&thread, &begin) {
-            let (place, thread) = self.open_place(asker, id).await?;
+            let (handle, thread) = self.open_thread(asker, id).await?;
             if !asker.memory.actions.get(&act.name).is_some_and(|plan| plan.say) {
-                return self.act_alone(place, thread, chat, act).await;
+                return self.act_alone(handle, thread, chat, act).await;
             }
         }
         if let (Some(id), Begin::Outputs { answers, lenient }) = (&thread, &begin)
             && let Some(follower) = self.turns.follow(asker.owner, id)
-            && let place = (Place { threads: self, asker, thread: id, made: false })
-            && begin::is_repeated(&place.draft(None).await?, answers, *lenient)
+            && let handle = (ThreadHandle { threads: self, asker, thread: id, made: false })
+            && begin::is_repeated(&handle.draft(None).await?, answers, *lenient)
         {
             // Sent again while the turn that it has begun still runs.
             return Ok(Reply::Turn(follower, chat.wire));
@@ -65,40 +65,40 @@ impl Threads {
             (Busy::Refuse, Begin::Outputs { .. } | Begin::Form { .. }) => Some(WINDING_UP),
             (Busy::Wait | Busy::Interrupt, Begin::Outputs { .. } | Begin::Form { .. }) => Some(PATIENCE),
         };
-        let mut held = self.hold(asker, thread, makes, patience).await?;
-        let place = Place { threads: self, asker, thread: &held.thread.id.clone(), made: held.made };
+        let mut claimed = self.hold(asker, thread, makes, patience).await?;
+        let handle = ThreadHandle { threads: self, asker, thread: &claimed.thread.id.clone(), made: claimed.made };
         let mut words = None;
         let draft = match begin {
-            Begin::Message { id, message, place: stands } => {
-                words = title_words(&held.thread, &message);
-                begin::message(place, id, message, stands).await?
+            Begin::Message { id, message, place } => {
+                words = title_words(&claimed.thread, &message);
+                begin::message(handle, id, message, place).await?
             }
-            Begin::Outputs { answers, lenient } => begin::outputs(place, answers, lenient).await?,
-            Begin::Retry { after } => begin::retry(place, after).await?,
-            Begin::Form { item, answers } => begin::form(place, &item, answers).await?,
-            Begin::Action(act) => begin::act(place, &act).await?.0,
+            Begin::Outputs { answers, lenient } => begin::outputs(handle, answers, lenient).await?,
+            Begin::Retry { after } => begin::retry(handle, after).await?,
+            Begin::Form { item, answers } => begin::form(handle, &item, answers).await?,
+            Begin::Action(act) => begin::act(handle, &act).await?.0,
             Begin::Direct => Draft::default(),
         };
         let names = asker.memory.title_model.clone();
-        if names.is_none() && held.made {
-            held.thread.title = words.as_deref().and_then(title::of_message);
+        if names.is_none() && claimed.made {
+            claimed.thread.title = words.as_deref().and_then(title::of_message);
         }
         let naming = words.map(|words| {
-            Naming::new(asker.owner, &held.thread, words, names).counted_by(asker.admission.meter.clone())
+            Naming::new(asker.owner, &claimed.thread, words, names).counted_by(asker.admission.meter.clone())
         });
-        self.begin(place, held, draft, chat, naming).await
+        self.begin(handle, claimed, draft, chat, naming).await
     }
 
     async fn begin(
         self: &Arc<Self>,
-        place: Place<'_>,
-        held: Held,
+        handle: ThreadHandle<'_>,
+        claimed: ClaimedThread,
         mut draft: Draft,
         mut chat: ChatRequest,
         naming: Option<Naming>,
     ) -> Result<Reply, ThreadError> {
-        let Held { claim, thread, made } = held;
-        let asker = place.asker;
+        let ClaimedThread { claim, thread, made } = claimed;
+        let asker = handle.asker;
         chat.thread = Some(thread.id.as_str().into());
         chat.continues.clone_from(&draft.continues);
         chat.regenerate |= draft.regenerate;
@@ -203,25 +203,29 @@ impl Threads {
     /// An action that the model is not told of: it waits for no turn.
     async fn act_alone(
         self: &Arc<Self>,
-        place: Place<'_>,
+        handle: ThreadHandle<'_>,
         thread: Thread,
         chat: ChatRequest,
         act: &chatwire_protocols::operation::Act,
     ) -> Result<Reply, ThreadError> {
-        let (mut draft, _) = begin::act(place, act).await?;
+        let (mut draft, _) = begin::act(handle, act).await?;
         let writes = std::mem::take(&mut draft.writes);
-        self.write(place.asker, &thread.id, writes).await?;
+        self.write(handle.asker, &thread.id, writes).await?;
         let opening = ChatRequest { messages: Vec::new(), thread: Some(thread.id.as_str().into()), ..chat };
-        let context = self.context(place.asker, &new_id("turn"), None, thread, false, &mut draft);
+        let context = self.context(handle.asker, &new_id("turn"), None, thread, false, &mut draft);
         let events = if let Next::Said(events) = draft.next { events } else { Vec::new() };
         Ok(Reply::Said(Box::new(Said { chat: opening, context, events })))
     }
 
     /// A thread that may go on, and where it is.
-    async fn open_place<'a>(&'a self, asker: Asker<'a>, thread: &'a str) -> Result<(Place<'a>, Thread), ThreadError> {
+    async fn open_thread<'a>(
+        &'a self,
+        asker: Asker<'a>,
+        thread: &'a str,
+    ) -> Result<(ThreadHandle<'a>, Thread), ThreadError> {
         let (_, found) = self.store().thread(asker.owner, thread).await?.ok_or_else(no_thread)?;
         check_open(&found)?;
-        Ok((Place { threads: self, asker, thread, made: false }, found))
+        Ok((ThreadHandle { threads: self, asker, thread, made: false }, found))
     }
 
     async fn write(&self, asker: Asker<'_>, thread: &str, writes: Vec<Write>) -> Result<(), ThreadError> {
@@ -238,7 +242,7 @@ impl Threads {
         id: Option<Text>,
         makes: bool,
         patience: Option<Duration>,
-    ) -> Result<Held, ThreadError> {
+    ) -> Result<ClaimedThread, ThreadError> {
         let given = id.is_some();
         let id = id.unwrap_or_else(|| new_id("thr"));
         // Refused before it waits, and looked at again behind the wait: somebody may have deleted or locked it.
@@ -247,7 +251,7 @@ impl Threads {
         let found = self.check(asker, &id, given, makes).await?;
         let made = found.is_none();
         let thread = found.unwrap_or_else(|| new_thread(asker, id, Map::new()));
-        Ok(Held { claim, thread, made })
+        Ok(ClaimedThread { claim, thread, made })
     }
 
     async fn check(&self, asker: Asker<'_>, id: &str, given: bool, makes: bool) -> Result<Option<Thread>, ThreadError> {

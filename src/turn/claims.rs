@@ -24,7 +24,7 @@ pub(super) type Key = (Owner, Text);
 pub(super) struct Claims {
     threads: Mutex<HashMap<Key, Thread>>,
     /// Those of all turns.
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     most: u32,
 }
 
@@ -64,7 +64,7 @@ pub struct Claim {
     // Dropped in this order: whoever waits still finds the thread.
     lock: OwnedSemaphorePermit,
     ticket: Ticket,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Keeps a thread's entry.
@@ -77,10 +77,10 @@ impl Claims {
     /// None yet, and never more than `most` held at a time.
     pub fn new(most: u32) -> Self {
         let most = most.clamp(1, u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
-        Self { threads: Mutex::default(), places: Arc::new(Semaphore::new(most as usize)), most }
+        Self { threads: Mutex::default(), permits: Arc::new(Semaphore::new(most as usize)), most }
     }
 
-    /// Claims a thread, as soon as it is free and there is a place.
+    /// Claims a thread, as soon as it is free and there is a permit.
     pub async fn claim(self: &Arc<Self>, owner: &Owner, thread: &str, patience: Duration) -> Result<Claim, Unclaimed> {
         let (ticket, lock) = self.enter((owner.clone(), thread.into())).ok_or(Unclaimed::Busy)?;
         let mut why = Unclaimed::Busy;
@@ -89,17 +89,17 @@ impl Claims {
             why = Unclaimed::Full;
             // What was stopped until now was the work of another.
             ticket.change(|thread| thread.stopped = None);
-            let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
-            Some((lock, place))
+            let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+            Some((lock, permit))
         };
         let claimed = timeout(patience, claimed).await.ok().flatten();
-        let (lock, place) = claimed.ok_or(why)?;
-        Ok(Claim { lock, ticket, place })
+        let (lock, permit) = claimed.ok_or(why)?;
+        Ok(Claim { lock, ticket, permit })
     }
 
-    /// A place without a thread, if one is free: nobody who waits is overtaken.
-    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    /// A permit without a thread, if one is free: nobody who waits is overtaken.
+    pub fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
     }
 
     /// The turn that runs in a thread.
@@ -127,7 +127,7 @@ impl Claims {
     /// Waits until nobody holds a claim or winds one up.
     pub async fn idle(&self) {
         // Never closed.
-        drop(self.places.acquire_many(self.most).await);
+        drop(self.permits.acquire_many(self.most).await);
     }
 
     /// True if nobody works on anything or waits.
@@ -177,10 +177,10 @@ impl Claim {
     /// Lets go of the thread. What is left counts as work until it is dropped.
     pub(super) fn release(self) -> OwnedSemaphorePermit {
         self.ticket.change(|thread| thread.running = None);
-        let Self { lock, ticket, place } = self;
+        let Self { lock, ticket, permit } = self;
         drop(lock);
         drop(ticket);
-        place
+        permit
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::asking::Asking;
 use super::counter::Counter;
 use super::machine::{Action, Input, Machine};
-use crate::cache::{Answers, Found, Place, Playing};
+use crate::cache::{Answers, Found, Playing, Position};
 use crate::config::plan::Model;
 use crate::limits::{Admission, Meter, Permit};
 use crate::seldom::Seldom;
@@ -280,15 +280,15 @@ impl Driver {
     /// Asks a provider, or gives the answer that is known.
     fn ask(&mut self, context: DecodeContext) -> Asking {
         let chat = self.machine.chat();
-        let place = Place { first_block: context.first_block, seed: context.seed.clone() };
+        let position = Position { first_block: context.first_block, seed: context.seed.clone() };
         let recorder = match self.answers.as_ref().and_then(|answers| answers.find(chat, &self.model)) {
             Some(Found::Hit(recorded, pace)) => {
                 self.cached = Some(self.cached.unwrap_or(true));
-                return Asking::Cached(Playing::new(recorded, place, pace));
+                return Asking::Cached(Playing::new(recorded, position, pace));
             }
             Some(Found::Miss(recorder)) => {
                 self.cached = Some(false);
-                Some(recorder.at(place))
+                Some(recorder.at(position))
             }
             None => None,
         };

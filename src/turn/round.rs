@@ -28,18 +28,18 @@ pub(super) struct Round {
     of_step: bool,
     waiting: bool,
     called: bool,
-    slots: VecDeque<Slot>,
+    entries: VecDeque<Entry>,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Entry {
     call: Text,
     result: Option<ToolOutput>,
 }
 
 impl Round {
     pub(super) const fn of_step(end: Box<StepEnd>) -> Self {
-        Self { end: Some(end), of_step: true, waiting: false, called: false, slots: VecDeque::new() }
+        Self { end: Some(end), of_step: true, waiting: false, called: false, entries: VecDeque::new() }
     }
 
     /// Decides what becomes of a call: it runs, or has a result at once, or somebody outside is asked.
@@ -80,14 +80,14 @@ impl Round {
     }
 
     pub(super) fn run(&mut self, call: &Text, tool: Arc<ToolPlan>, arguments: Value, said: &mut Vec<Event>) -> ToolRun {
-        self.slots.push_back(Slot { call: call.clone(), result: None });
+        self.entries.push_back(Entry { call: call.clone(), result: None });
         said.push(Event::ToolStart { call: call.clone() });
         ToolRun { tool, input: ToolInput { call: call.clone(), arguments, scope: Arc::default() } }
     }
 
     /// A result without a run.
     pub(super) fn settle(&mut self, call: &Text, output: ToolOutput) {
-        self.slots.push_back(Slot { call: call.clone(), result: Some(output) });
+        self.entries.push_back(Entry { call: call.clone(), result: Some(output) });
     }
 
     /// Somebody outside has been asked, now or in an earlier turn.
@@ -96,20 +96,20 @@ impl Round {
     }
 
     pub(super) fn finished(&mut self, call: &Text, output: ToolOutput) {
-        if let Some(slot) = self.slots.iter_mut().find(|slot| slot.call == *call && slot.result.is_none()) {
-            slot.result = Some(output);
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.call == *call && entry.result.is_none()) {
+            entry.result = Some(output);
         }
     }
 
     /// True while a call runs.
     pub(super) fn is_running(&self, call: &Text) -> bool {
-        self.slots.iter().any(|slot| slot.call == *call && slot.result.is_none())
+        self.entries.iter().any(|entry| entry.call == *call && entry.result.is_none())
     }
 
     /// The results that are due: each when all before it are there.
     pub(super) fn take_results(&mut self, out: &mut Vec<Event>) {
-        while self.slots.front().is_some_and(|slot| slot.result.is_some()) {
-            let Some(Slot { call, result: Some(result) }) = self.slots.pop_front() else { return };
+        while self.entries.front().is_some_and(|entry| entry.result.is_some()) {
+            let Some(Entry { call, result: Some(result) }) = self.entries.pop_front() else { return };
             let ToolOutput { outcome, output, files, full } = result;
             let result = ToolResult { outcome, files, full, ..ToolResult::ok(call, output) };
             out.push(Event::ToolResult(Box::new(result)));
@@ -117,7 +117,7 @@ impl Round {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.slots.is_empty()
+        self.entries.is_empty()
     }
 
     pub(super) const fn is_opening(&self) -> bool {

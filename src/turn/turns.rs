@@ -132,7 +132,7 @@ impl Turns {
 
     /// A place for a turn of nobody's thread, if one is free.
     pub fn place(&self) -> Option<OwnedSemaphorePermit> {
-        self.claims.place()
+        self.claims.permit()
     }
 
     /// Begins a turn.

@@ -27,10 +27,10 @@ pub struct Watch {
 
 /// Where what has happened waits for its page.
 #[derive(Debug, Default)]
-struct Post(Mutex<Waiting>);
+struct Post(Mutex<Unread>);
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct Unread {
     seen: VecDeque<Seen>,
     /// True if something could not be told.
     lost: bool,
@@ -73,18 +73,18 @@ impl Watches {
 
 impl Post {
     fn put(&self, seen: &impl Fn() -> Option<Seen>) {
-        let mut waiting = self.waiting();
-        let room = !waiting.lost && waiting.seen.len() < MOST;
+        let mut unread = self.unread();
+        let room = !unread.lost && unread.seen.len() < MOST;
         match room.then(seen).flatten() {
-            Some(seen) => waiting.seen.push_back(seen),
-            None => waiting.lost = true,
+            Some(seen) => unread.seen.push_back(seen),
+            None => unread.lost = true,
         }
-        let waker = waiting.waker.take();
-        drop(waiting);
+        let waker = unread.waker.take();
+        drop(unread);
         waker.into_iter().for_each(Waker::wake);
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn unread(&self) -> MutexGuard<'_, Unread> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -98,14 +98,14 @@ impl Watch {
 
     /// What happens next.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Seen> {
-        let mut waiting = self.post.waiting();
-        if let Some(seen) = waiting.seen.pop_front() {
+        let mut unread = self.post.unread();
+        if let Some(seen) = unread.seen.pop_front() {
             return Poll::Ready(seen);
         }
-        if waiting.lost {
+        if unread.lost {
             return Poll::Ready(Seen::Lost);
         }
-        waiting.waker = Some(cx.waker().clone());
+        unread.waker = Some(cx.waker().clone());
         Poll::Pending
     }
 }
@@ -121,7 +121,7 @@ impl Drop for Watch {
         }
         drop(posts);
         // Leaving a turn may wake others, so no lock is held while they are dropped.
-        let left = std::mem::take(&mut self.post.waiting().seen);
+        let left = std::mem::take(&mut self.post.unread().seen);
         drop(left);
     }
 }

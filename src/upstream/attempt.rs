@@ -18,7 +18,7 @@ use super::scrub::scrub;
 use super::send::{self, Via};
 use super::{Alarm, Upstreams};
 use crate::config::plan::{Model, ModelTarget, Source};
-use crate::places::Taken;
+use crate::slots::Taken;
 
 /// How long a provider may take to close an answer that is complete.
 const FINISHING: Duration = Duration::from_secs(2);
@@ -33,9 +33,9 @@ pub struct Means {
     pub fresh: bool,
     /// The way through the target's circuit.
     pub ticket: Ticket,
-    /// The places among the calls of the target and its provider.
+    /// The slots among the calls of the target and its provider.
     #[expect(dead_code, reason = "it is held for as long as the attempt runs")]
-    pub places: Taken,
+    pub slots: Taken,
 }
 
 /// A running attempt. Dropping it closes the provider's stream.

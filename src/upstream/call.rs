@@ -18,13 +18,13 @@ use super::policy::{Dice, Rule, Says, order, pause};
 use super::tried::{Tried, outcome};
 use super::{Alarm, Upstreams};
 use crate::config::plan::{Model, Source};
-use crate::places::{self, Asked, Places, Taken, Waiting};
+use crate::slots::{self, Asked, Queued, Slots, Taken};
 
 /// How long a key rests if the provider does not say: when it asks for too much, and when it is refused.
 const RATE_LIMIT_REST: Duration = Duration::from_secs(5);
 const REFUSED_REST: Duration = Duration::from_secs(60);
 
-/// When a page may come back that found no place.
+/// When a page may come back that found no slot.
 const BUSY: Duration = Duration::from_secs(1);
 
 /// A running model call. Dropping it closes the providers' streams.
@@ -57,7 +57,7 @@ pub struct Call {
 struct Asking {
     provider: Arc<ProviderHealth>,
     health: Arc<TargetHealth>,
-    places: Vec<Arc<Places>>,
+    slots: Vec<Arc<Slots>>,
     times: u32,
     /// From when on it may be asked again, if that makes sense.
     again: Option<Again>,
@@ -76,7 +76,7 @@ struct Again {
 enum State {
     Choosing,
     Pausing,
-    Queued { at: usize, waiting: Waiting },
+    Queued { at: usize, waiting: Queued },
     Asking(Box<Attempt>),
     Over,
 }
@@ -96,8 +96,8 @@ impl Call {
         let asking = |target| {
             let (provider, health) = upstreams.health.of(target);
             let keys = target.provider.keys.len().saturating_sub(1);
-            let places = provider.places(target);
-            Asking { provider, health, places, times: 0, again: None, renewed: false, keys }
+            let slots = provider.slots(target);
+            Asking { provider, health, slots, times: 0, again: None, renewed: false, keys }
         };
         let left = VecDeque::from(order(&weights, first, &mut dice));
         Self {
@@ -151,7 +151,7 @@ impl Call {
             State::Queued { at, waiting } => {
                 let at = *at;
                 let taken = ready!(waiting.as_mut().poll(cx));
-                self.placed(at, taken, chat, out);
+                self.seated(at, taken, chat, out);
             }
             State::Asking(attempt) => {
                 let begun = attempt.begun();
@@ -179,9 +179,9 @@ impl Call {
                 self.skip(at, outcome::OPEN, "its circuit is open", None);
                 continue;
             }
-            match places::ask(&target.places) {
-                Asked::Taken(taken) => return self.placed(at, Some(taken), chat, out),
-                Asked::Waiting(waiting) => {
+            match slots::ask(&target.slots) {
+                Asked::Taken(taken) => return self.seated(at, Some(taken), chat, out),
+                Asked::Queued(waiting) => {
                     self.state = State::Queued { at, waiting };
                     return;
                 }
@@ -219,10 +219,10 @@ impl Call {
         self.state = State::Pausing;
     }
 
-    /// A target's place has come, or has not.
-    fn placed(&mut self, at: usize, taken: Option<Taken>, chat: &ChatRequest, out: &mut Vec<Event>) {
+    /// A target's slot has come, or has not.
+    fn seated(&mut self, at: usize, taken: Option<Taken>, chat: &ChatRequest, out: &mut Vec<Event>) {
         self.state = State::Choosing;
-        let Some(places) = taken else {
+        let Some(slots) = taken else {
             return self.skip(at, outcome::BUSY, "no place has come free in time", Some(BUSY));
         };
         let now = Instant::now();
@@ -235,7 +235,7 @@ impl Call {
                     target.provider.budget().called();
                 }
                 let key = target.provider.keys().pick(now);
-                self.ask(Means { at, key, fresh: false, ticket, places }, chat, out);
+                self.ask(Means { at, key, fresh: false, ticket, slots }, chat, out);
             }
         }
     }
@@ -478,7 +478,7 @@ impl Call {
         let Some(place) = self.left.iter().position(ready) else { return };
         let at = self.left[place];
         let provider = Arc::clone(&self.targets[at].provider);
-        let Some(places) = places::take(&self.targets[at].places) else { return };
+        let Some(slots) = slots::take(&self.targets[at].slots) else { return };
         if !self.targets[self.at].provider.budget().take(now) {
             return;
         }
@@ -486,7 +486,7 @@ impl Call {
         self.left.remove(place);
         self.targets[at].times += 1;
         let key = provider.keys().pick(now);
-        let means = Means { at, key, fresh: false, ticket, places };
+        let means = Means { at, key, fresh: false, ticket, slots };
         // A conversation that cannot be said there is no mistake: it has been said elsewhere.
         let attempt = Attempt::new(&self.upstreams, &self.model, means, self.context.clone(), chat);
         self.hedge = attempt.ok().map(Box::new);

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::policy::{Breaker, Budget, Keys, Pass};
 use crate::config::plan::{BreakerPlan, ConcurrencyPlan, ModelTarget, Provider, Source};
-use crate::places::Places;
 use crate::secret::Secret;
+use crate::slots::Slots;
 
 /// Most models of one provider that something is known of: their names may come from pages.
 const MOST_TARGETS: usize = 4096;
@@ -24,14 +24,14 @@ pub struct ProviderHealth {
     secrets: Vec<Secret>,
     keys: Arc<Mutex<Keys>>,
     budget: Arc<Mutex<Budget>>,
-    places: Arc<Places>,
+    slots: Arc<Slots>,
     targets: Arc<Mutex<HashMap<String, Arc<TargetHealth>>>>,
-    /// Those of targets with places of their own. Two that are given different numbers have different ones.
+    /// Those of targets with slots of their own. Two that are given different numbers have different ones.
     of_targets: Arc<Mutex<OfTargets>>,
 }
 
-/// The places of targets, by their models and numbers.
-type OfTargets = HashMap<(String, ConcurrencyPlan), Arc<Places>>;
+/// The slots of targets, by their models and numbers.
+type OfTargets = HashMap<(String, ConcurrencyPlan), Arc<Slots>>;
 
 /// What is known of a provider's model.
 #[derive(Debug, Default)]
@@ -96,23 +96,23 @@ impl ProviderHealth {
             secrets: provider.keys.clone(),
             keys: Arc::new(Mutex::new(Keys::new(provider.keys.len()))),
             budget: Arc::new(Mutex::new(Budget::new(Instant::now()))),
-            places: Arc::new(Places::new(provider.concurrency)),
+            slots: Arc::new(Slots::new(provider.concurrency)),
             targets: Arc::default(),
             of_targets: Arc::default(),
         }
     }
 
     fn fits(&self, provider: &Provider) -> bool {
-        self.secrets == provider.keys && self.places.fit(provider.concurrency)
+        self.secrets == provider.keys && self.slots.fit(provider.concurrency)
     }
 
-    /// The same with what the plan says now. Calls that run under an old bound keep their old places.
+    /// The same with what the plan says now. Calls that run under an old bound keep their old slots.
     fn changed(&self, provider: &Provider) -> Self {
         let new = Self::new(provider);
         Self {
             keys: if self.secrets == provider.keys { Arc::clone(&self.keys) } else { new.keys },
             budget: Arc::clone(&self.budget),
-            places: if self.places.fit(provider.concurrency) { Arc::clone(&self.places) } else { new.places },
+            slots: if self.slots.fit(provider.concurrency) { Arc::clone(&self.slots) } else { new.slots },
             targets: Arc::clone(&self.targets),
             of_targets: Arc::clone(&self.of_targets),
             secrets: new.secrets,
@@ -135,30 +135,30 @@ impl ProviderHealth {
         target
     }
 
-    /// The places that a call to this target needs: its own before those of the provider.
-    pub fn places(&self, target: &ModelTarget) -> Vec<Arc<Places>> {
+    /// The slots that a call to this target needs: its own before those of the provider.
+    pub fn slots(&self, target: &ModelTarget) -> Vec<Arc<Slots>> {
         let own = target.concurrency.map(|plan| self.of_target(&target.model, plan));
-        own.into_iter().chain([Arc::clone(&self.places)]).collect()
+        own.into_iter().chain([Arc::clone(&self.slots)]).collect()
     }
 
-    fn of_target(&self, model: &str, plan: ConcurrencyPlan) -> Arc<Places> {
+    fn of_target(&self, model: &str, plan: ConcurrencyPlan) -> Arc<Slots> {
         let mut of_targets = lock(&self.of_targets);
         let key = (model.to_owned(), plan);
         if let Some(known) = of_targets.get(&key) {
             return Arc::clone(known);
         }
         if of_targets.len() >= MOST_TARGETS {
-            // A call keeps those that it has a place of.
-            of_targets.retain(|_, places| Arc::strong_count(places) > 1);
+            // A call keeps those that it has a slot of.
+            of_targets.retain(|_, slots| Arc::strong_count(slots) > 1);
         }
-        let places = Arc::new(Places::new(plan));
+        let slots = Arc::new(Slots::new(plan));
         if of_targets.len() < MOST_TARGETS {
-            of_targets.insert(key, Arc::clone(&places));
+            of_targets.insert(key, Arc::clone(&slots));
         }
-        places
+        slots
     }
 
-    /// The keys, by their places in the plan.
+    /// The keys, by their slots in the plan.
     pub fn keys(&self) -> MutexGuard<'_, Keys> {
         lock(&self.keys)
     }

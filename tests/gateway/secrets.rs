@@ -5,7 +5,7 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chatwire::secret::Secret;
-use chatwire::tools::mcp::plan::{Address, Place as Where, Program};
+use chatwire::tools::mcp::plan::{Address, Program, Transport};
 use serde_json::json;
 
 use crate::canary::{self, HEADER, Place, find};
@@ -101,8 +101,10 @@ fn what_can_be_printed_of_a_plan_shows_no_secret() {
         list.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect()
     };
     let program = Program { command: "a".into(), arguments: Vec::new(), env: pairs(&env), folder: "b".into() };
-    let places =
-        [Where::Process(program), Where::Http(Address { url: "http://a/".to_owned(), headers: pairs(&headers) })];
+    let places = [
+        Transport::Process(program),
+        Transport::Http(Address { url: "http://a/".to_owned(), headers: pairs(&headers) }),
+    ];
     for text in places.iter().flat_map(|place| [format!("{place:?}"), format!("{place:#?}")]) {
         assert!(text.contains("Secret(…)"), "{text}");
         assert_eq!(find(Place::Output, text.as_bytes()), None, "{text}");

@@ -19,10 +19,10 @@ async fn open(provider: &Provider, gateway: std::net::SocketAddr, number: usize,
     let tag = format!("t{number}");
     let coming = provider.shared.coming(&tag);
     let what = if silent { "silent" } else { "slow" };
-    let mut page = Page::ask(gateway, "/ui", &format!("{what} {tag}")).await.unwrap();
+    let mut page = Page::ask(gateway, "openai-chat", "/ui", &format!("{what} {tag}")).await.unwrap();
     let there = async {
         coming.await.unwrap();
-        assert!(silent || page.until("w0").await, "the answer begins");
+        assert!(silent || page.until("Hello").await, "the answer begins");
     };
     timeout(LONG, there).await.expect("the stream is opened");
     Open { page, tag }

@@ -17,6 +17,8 @@ mod process;
 mod provider;
 mod seeds;
 mod soak;
+mod socket;
+mod speech;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +28,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use speech::PROTOCOLS;
+
 /// Long enough that only a fault reaches it.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -33,7 +37,7 @@ const LONG: Duration = Duration::from_secs(60);
 struct Folder(PathBuf);
 
 impl Folder {
-    /// A folder with a configuration of all plain dialects in it, on a provider at this address
+    /// A folder with a configuration of all plain dialects and all protocols in it, on a provider at this address
     /// whose silence ends after `deadline`.
     fn with(provider: SocketAddr, deadline: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -56,20 +60,25 @@ impl Drop for Folder {
 }
 
 fn config(provider: SocketAddr, deadline: &str) -> String {
-    let mut text = format!(
-        "[server]\nmax_connections = 4096\nmax_turns = 4096\nwrite_timeout = \"5s\"\n\
-         [providers.p]\nprotocol = \"openai-chat\"\nbase_url = \"http://{provider}/v1\"\n\
-         timeouts = {{ connect = \"2s\", first_byte = \"{deadline}\", idle = \"{deadline}\" }}\n[models.m]\ntargets = [\"p/m\"]\n"
-    );
-    for (path, protocol, more) in ROUTES {
+    let mut text = "[server]\nmax_connections = 4096\nmax_turns = 4096\nwrite_timeout = \"5s\"\n".to_owned();
+    for name in PROTOCOLS {
+        // With a circuit breaker most turns would be refused before anything can go wrong.
         text += &format!(
-            "[[routes]]\npath = \"{path}\"\nprotocol = \"{protocol}\"\nmodel = \"m\"\nforce_model = true\n{more}\n"
+            "[providers.{name}]\nprotocol = \"{name}\"\nbase_url = \"http://{provider}/{name}/v1\"\n\
+             timeouts = {{ connect = \"2s\", first_byte = \"{deadline}\", idle = \"{deadline}\" }}\n\
+             circuit_breaker = false\n[models.{name}]\ntargets = [\"{name}/m\"]\n"
         );
+        for (path, protocol, more) in ROUTES.iter().chain(&socket::ROUTES) {
+            text += &format!(
+                "[[routes]]\npath = \"/{name}{path}\"\nprotocol = \"{protocol}\"\nmodel = \"{name}\"\n\
+                 force_model = true\n{more}\n"
+            );
+        }
     }
     text
 }
 
-/// The routes: path, dialect and further settings.
+/// The routes of each of the provider's protocols: path below its name, dialect and further settings.
 const ROUTES: [(&str, &str, &str); 6] = [
     ("/ui", "vercel-ui-stream", ""),
     ("/data", "vercel-data-stream", ""),
@@ -80,8 +89,8 @@ const ROUTES: [(&str, &str, &str); 6] = [
 ];
 
 /// The body with which a page of the route says `text`.
-fn body(path: &str, text: &str) -> String {
-    let body = match path {
+fn body(route: &str, text: &str) -> String {
+    let body = match route {
         "/ui" => serde_json::json!({
             "id": "c", "trigger": "submit-message",
             "messages": [{"id": "u", "role": "user", "parts": [{"type": "text", "text": text}]}],
@@ -103,9 +112,13 @@ struct Page {
 }
 
 impl Page {
-    async fn ask(gateway: SocketAddr, path: &str, text: &str) -> std::io::Result<Self> {
+    /// Says `text` on a route of a provider's protocol.
+    async fn ask(gateway: SocketAddr, protocol: &str, route: &str, text: &str) -> std::io::Result<Self> {
+        Self::post(gateway, &format!("/{protocol}{route}"), &body(route, text)).await
+    }
+
+    async fn post(gateway: SocketAddr, path: &str, body: &str) -> std::io::Result<Self> {
         let mut socket = TcpStream::connect(gateway).await?;
-        let body = body(path, text);
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: {gateway}\r\ncontent-type: application/json\r\nconnection: close\r\n\
              content-length: {}\r\n\r\n",

@@ -1,4 +1,4 @@
-//! A provider that does what the last message says: `silent`, `slow`, or one of the faults.
+//! A provider of all protocols that does what the last message says: `silent`, `slow`, or one of the faults.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -6,18 +6,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::speech::{PROTOCOLS, Speech};
+
 /// What it may do, by the first word of the message.
 pub const FAULTS: [&str; 14] = [
     "whole",
     "whole",
-    "whole",
+    "reasoning",
     "long",
     "cut",
     "reset",
@@ -31,9 +33,6 @@ pub const FAULTS: [&str; 14] = [
     "half",
 ];
 
-/// Chunks of a whole answer.
-const CHUNKS: usize = 20;
-
 /// A running provider; ended when dropped.
 pub struct Provider {
     pub addr: SocketAddr,
@@ -42,8 +41,9 @@ pub struct Provider {
 }
 
 /// What it knows.
-#[derive(Default)]
 pub struct Shared {
+    /// What it says in each protocol.
+    speeches: HashMap<String, Speech>,
     /// Connections that are open now.
     pub open: AtomicUsize,
     /// Requests so far.
@@ -58,7 +58,13 @@ impl Provider {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            speeches: PROTOCOLS.map(|name| (name.to_owned(), Speech::of(name))).into(),
+            open: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
+            waiting: Mutex::default(),
+            coming: Mutex::default(),
+        });
         let serving = tokio::spawn(serve(listener, Arc::clone(&shared)));
         Self { addr, shared, serving }
     }
@@ -116,7 +122,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn connection(mut socket: TcpStream, shared: &Arc<Shared>) {
     let mut bytes = Vec::new();
-    while let Some(said) = request(&mut socket, &mut bytes).await {
+    while let Some((protocol, said)) = request(&mut socket, &mut bytes).await {
         shared.asked.fetch_add(1, Ordering::Relaxed);
         let (what, tag) = said.split_once(' ').unwrap_or((&said, ""));
         if let Some(sender) = shared.coming.lock().unwrap().remove(tag) {
@@ -124,7 +130,7 @@ async fn connection(mut socket: TcpStream, shared: &Arc<Shared>) {
         }
         let (mut reading, mut writing) = socket.split();
         let stays = tokio::select! {
-            stays = answer(&mut writing, what) => stays,
+            stays = answer(&mut writing, &shared.speeches[&protocol], what) => stays,
             () = left(&mut reading) => {
                 if let Some(sender) = shared.waiting.lock().unwrap().remove(tag) {
                     let _ = sender.send(Instant::now());
@@ -149,8 +155,8 @@ enum Stays {
     Reset,
 }
 
-/// The last message of the next request.
-async fn request(socket: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<String> {
+/// The protocol of the next request, by the first segment of its path, and its last message.
+async fn request(socket: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(String, String)> {
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             break at + 4;
@@ -163,13 +169,12 @@ async fn request(socket: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<String> 
     while bytes.len() < end + length {
         socket.read_buf(bytes).await.ok().filter(|read| *read > 0)?;
     }
+    let protocol = head.split('/').nth(1)?.to_owned();
     let body: Value = serde_json::from_slice(&bytes[end..end + length]).ok()?;
     bytes.drain(..end + length);
-    let last = body["messages"].as_array()?.last()?;
-    Some(match &last["content"] {
-        Value::String(text) => text.clone(),
-        parts => parts[0]["text"].as_str()?.to_owned(),
-    })
+    let messages = body.get("messages").or(body.get("input"))?.as_array()?;
+    let content = &messages.last()?["content"];
+    Some((protocol, content.as_str().or(content[0]["text"].as_str())?.to_owned()))
 }
 
 /// Ends when the other side has gone.
@@ -178,30 +183,32 @@ async fn left(reading: &mut tokio::net::tcp::ReadHalf<'_>) {
     while matches!(reading.read(&mut nothing).await, Ok(read) if read > 0) {}
 }
 
-async fn answer(socket: &mut tokio::net::tcp::WriteHalf<'_>, what: &str) -> Stays {
+async fn answer(socket: &mut tokio::net::tcp::WriteHalf<'_>, speech: &Speech, what: &str) -> Stays {
     match what {
         "silent" => std::future::pending().await,
         "nothing" => return Stays::Closed,
-        "status429" => return refuse(socket, "429 Too Many Requests", "retry-after: 1\r\n").await,
-        "status500" => return refuse(socket, "500 Internal Server Error", "").await,
+        "status429" => return refuse(socket, "429 Too Many Requests", "retry-after: 1\r\n", &speech.refusal).await,
+        "status500" => return refuse(socket, "500 Internal Server Error", "", &speech.refusal).await,
         "half" => {
             let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-ty").await;
             return Stays::Closed;
         }
         _ => {}
     }
-    let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-    if socket.write_all(head).await.is_err() {
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: {}\r\ntransfer-encoding: chunked\r\n\r\n", speech.content_type);
+    if socket.write_all(head.as_bytes()).await.is_err() {
         return Stays::Closed;
     }
-    let (most, pause) = match what {
-        "slow" => (usize::MAX, Duration::from_millis(500)),
-        "long" => (400, Duration::from_millis(1)),
-        "whole" => (CHUNKS, Duration::from_millis(5)),
-        _ => (CHUNKS / 2, Duration::from_millis(5)),
+    let (pieces, pause) = match what {
+        "long" => (&speech.long[..], Duration::from_millis(1)),
+        "reasoning" => (&speech.reasoning[..], Duration::from_millis(5)),
+        "whole" => (&speech.text[..], Duration::from_millis(5)),
+        "error" => (&speech.broken[..], Duration::from_millis(5)),
+        _ => (&speech.text[..speech.text.len() / 2], Duration::from_millis(5)),
     };
-    for number in 0..most {
-        if !piece(socket, &delta(&json!({"content": format!("w{number} ")}), &Value::Null)).await {
+    for part in pieces {
+        if !piece(socket, part).await {
             return Stays::Closed;
         }
         sleep(pause).await;
@@ -210,25 +217,28 @@ async fn answer(socket: &mut tokio::net::tcp::WriteHalf<'_>, what: &str) -> Stay
         "cut" => Stays::Closed,
         "reset" => Stays::Reset,
         "stall" => std::future::pending().await,
+        // The same word again and again.
+        "slow" => {
+            while piece(socket, &pieces[pieces.len() - 1]).await {
+                sleep(Duration::from_millis(500)).await;
+            }
+            Stays::Closed
+        }
         "garbage" => {
             piece(socket, "data: {\"no\u{0}json\n\n").await;
             Stays::Closed
         }
-        "error" => {
-            piece(socket, "data: {\"error\":{\"message\":\"it broke\",\"type\":\"server_error\"}}\n\n").await;
-            Stays::Closed
-        }
         _ => {
-            let said = piece(socket, &delta(&json!({}), &"stop".into())).await
-                && piece(socket, "data: [DONE]\n\n").await
-                && socket.write_all(b"0\r\n\r\n").await.is_ok();
-            if said { Stays::Open } else { Stays::Closed }
+            if socket.write_all(b"0\r\n\r\n").await.is_ok() {
+                Stays::Open
+            } else {
+                Stays::Closed
+            }
         }
     }
 }
 
-async fn refuse(socket: &mut tokio::net::tcp::WriteHalf<'_>, status: &str, headers: &str) -> Stays {
-    let body = r#"{"error":{"message":"no","type":"error"}}"#;
+async fn refuse(socket: &mut tokio::net::tcp::WriteHalf<'_>, status: &str, headers: &str, body: &str) -> Stays {
     let head =
         format!("HTTP/1.1 {status}\r\n{headers}content-type: application/json\r\ncontent-length: {}", body.len());
     match socket.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await {
@@ -239,9 +249,4 @@ async fn refuse(socket: &mut tokio::net::tcp::WriteHalf<'_>, status: &str, heade
 
 async fn piece(socket: &mut tokio::net::tcp::WriteHalf<'_>, text: &str) -> bool {
     socket.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).await.is_ok()
-}
-
-fn delta(delta: &Value, finish: &Value) -> String {
-    let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
-    format!("data: {}\n\n", json!({"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}))
 }

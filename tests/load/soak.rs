@@ -1,4 +1,5 @@
-//! Mixed faults for a long time, and what is left over: memory, descriptors, threads, connections to the provider.
+//! Mixed faults for a long time, of providers of all protocols, with pages of all dialects, some over WebSockets; and what
+//! is left over: memory, descriptors, threads, connections to the provider.
 //!
 //! `SOAK_SECONDS=1800 cargo test --release --test load soak -- --ignored --nocapture` is the long run.
 
@@ -13,7 +14,18 @@ use tokio::time::{sleep, timeout};
 use super::process::{Held, held};
 use super::provider::{FAULTS, Provider};
 use super::seeds::Seeds;
-use super::{Folder, LONG, Page, ROUTES, address, binary};
+use super::socket::{self, SocketPage};
+use super::speech::PROTOCOLS;
+use super::{Folder, LONG, Page, ROUTES, address};
+
+/// How often the gateway is looked at.
+const SAMPLES: u32 = 60;
+
+/// By how many KiB, beside a tenth, memory may be larger in the last third than in the second.
+const MARGIN: u64 = 8 << 10;
+
+/// What the provider says to its end.
+const WHOLE: [&str; 3] = ["whole", "long", "reasoning"];
 
 /// How many turns ended in which way.
 type Ends = BTreeMap<&'static str, u64>;
@@ -23,16 +35,49 @@ async fn visit(gateway: SocketAddr, seed: u64, until: Instant) -> Ends {
     let mut seeds = Seeds::new(seed);
     let mut ends = Ends::new();
     while Instant::now() < until {
-        let (path, ..) = ROUTES[seeds.below(ROUTES.len())];
-        let fault = FAULTS[seeds.below(FAULTS.len())];
-        let end = timeout(LONG, turn(gateway, path, fault, &mut seeds)).await.unwrap_or("never ended");
+        let end = timeout(LONG, turn(gateway, &mut seeds)).await.unwrap_or("never ended");
         *ends.entry(end).or_default() += 1;
     }
     ends
 }
 
-async fn turn(gateway: SocketAddr, path: &str, fault: &str, seeds: &mut Seeds) -> &'static str {
-    let Ok(mut page) = Page::ask(gateway, path, &format!("{fault} s")).await else { return "not connected" };
+/// A page over either kind of connection.
+enum Visitor {
+    Http(Page),
+    Socket(Box<SocketPage>),
+}
+
+impl Visitor {
+    /// Reads once. True if there may be more.
+    async fn read(&mut self) -> bool {
+        match self {
+            Self::Http(page) => page.read().await,
+            Self::Socket(page) => page.read().await,
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        match self {
+            Self::Http(page) => page.is_whole(),
+            Self::Socket(page) => page.is_whole(),
+        }
+    }
+}
+
+async fn turn(gateway: SocketAddr, seeds: &mut Seeds) -> &'static str {
+    let protocol = PROTOCOLS[seeds.below(PROTOCOLS.len())];
+    let at = seeds.below(ROUTES.len() + socket::ROUTES.len());
+    let fault = FAULTS[seeds.below(FAULTS.len())];
+    let text = format!("{fault} s");
+    let (route, page) = match ROUTES.get(at) {
+        Some((route, ..)) => (*route, Page::ask(gateway, protocol, route, &text).await.ok().map(Visitor::Http)),
+        None => {
+            let (route, ..) = socket::ROUTES[at - ROUTES.len()];
+            let page = SocketPage::ask(gateway, protocol, route, &text, seeds.below(usize::MAX)).await;
+            (route, page.map(Box::new).map(Visitor::Socket))
+        }
+    };
+    let Some(mut page) = page else { return "not connected" };
     match seeds.below(8) {
         // It leaves after some reads.
         0 => {
@@ -48,11 +93,13 @@ async fn turn(gateway: SocketAddr, path: &str, fault: &str, seeds: &mut Seeds) -
         _ => {}
     }
     while page.read().await {}
-    match (page.is_whole(), path) {
-        (true, _) => "whole",
+    match (page.is_whole(), &page, route) {
+        (true, Visitor::Http(_), _) => "whole",
+        (true, Visitor::Socket(page), _) if page.answered => "answered over a socket",
+        (true, Visitor::Socket(_), _) => "whole over a socket",
         // This dialect has no word for a failure, so the connection is broken.
-        (false, "/text") if fault != "whole" && fault != "long" => "broken as it should",
-        (false, _) => "not whole",
+        (false, _, "/text") if !WHOLE.contains(&fault) => "broken as it should",
+        (false, ..) => "not whole",
     }
 }
 
@@ -67,29 +114,40 @@ async fn settled(provider: &Provider) {
     timeout(LONG, settling).await.expect("the provider is left");
 }
 
-async fn run(pages: u64, time: Duration) -> (Ends, Vec<(&'static str, Held, usize)>) {
+/// What the gateway holds, and its connections to the provider.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    held: Held,
+    connections: usize,
+}
+
+/// What was seen of a run; the samples are none where the system does not tell.
+struct Seen {
+    ends: Ends,
+    idle: Option<Sample>,
+    /// At the same distances while the pages were there.
+    during: Vec<Sample>,
+    settled: Option<Sample>,
+}
+
+async fn run(pages: u64, time: Duration) -> Seen {
     let provider = Provider::start().await;
     let folder = Folder::with(provider.addr, "3s");
     let gateway = folder.gateway();
     let at = address(&gateway);
-    let mut samples = Vec::new();
-    let sample = |gateway: &binary::Gateway, name| {
-        held(gateway.process()).map(|held| (name, held, provider.shared.open.load(Ordering::Relaxed)))
+    let sample = || {
+        let connections = provider.shared.open.load(Ordering::Relaxed);
+        held(gateway.process()).map(|held| Sample { held, connections })
     };
-    samples.extend(sample(&gateway, "idle"));
+    let (idle, mut during) = (sample(), Vec::new());
     let begin = Instant::now();
     let mut visits = JoinSet::new();
     for page in 0..pages {
         visits.spawn(visit(at, page + 1, begin + time));
     }
-    for name in ["a tenth", "half", "nine tenths"] {
-        let share = match name {
-            "a tenth" => 0.1,
-            "half" => 0.5,
-            _ => 0.9,
-        };
-        sleep(time.mul_f64(share).saturating_sub(begin.elapsed())).await;
-        samples.extend(sample(&gateway, name));
+    for number in 1..=SAMPLES {
+        sleep((time * number / SAMPLES).saturating_sub(begin.elapsed())).await;
+        during.extend(sample());
     }
     let mut ends = Ends::new();
     while let Some(seen) = visits.join_next().await {
@@ -98,37 +156,59 @@ async fn run(pages: u64, time: Duration) -> (Ends, Vec<(&'static str, Held, usiz
         }
     }
     settled(&provider).await;
-    samples.extend(sample(&gateway, "end"));
-    (ends, samples)
+    Seen { ends, idle, during, settled: sample() }
 }
 
-fn judge(ends: &Ends, samples: &[(&str, Held, usize)]) {
-    for bad in ["never ended", "not whole", "not connected"] {
-        assert_eq!(ends.get(bad), None, "{ends:?}");
+impl Seen {
+    fn judge(&self) {
+        for bad in ["never ended", "not whole", "not connected"] {
+            assert_eq!(self.ends.get(bad), None, "{:?}", self.ends);
+        }
+        assert!(self.ends.contains_key("answered over a socket"), "{:?}", self.ends);
+        if let (Some(idle), Some(end)) = (self.idle, self.settled) {
+            assert!(end.held.descriptors <= idle.held.descriptors + end.connections + 4, "{idle:?} {end:?}");
+        }
     }
-    if let (Some((_, idle, _)), Some((_, end, connections))) = (samples.first(), samples.last()) {
-        assert!(end.descriptors <= idle.descriptors + connections + 4, "{samples:#?}");
+
+    /// The middle one of each third's samples by their memory.
+    fn thirds(&self) -> Option<[Sample; 3]> {
+        let third = self.during.len() / 3;
+        let middle = |number: usize| {
+            let mut samples = self.during.get(number * third..(number + 1) * third)?.to_vec();
+            samples.sort_by_key(|sample| sample.held.resident);
+            samples.get(third / 2).copied()
+        };
+        Some([middle(0)?, middle(1)?, middle(2)?])
+    }
+
+    /// In the first third pools and buffers are filled; from then on memory must not grow with the turns.
+    fn judge_memory(&self) {
+        let Some([_, second, last]) = self.thirds() else { return };
+        let most = second.held.resident + second.held.resident / 10 + MARGIN;
+        assert!(last.held.resident <= most, "{} KiB of at most {most}", last.held.resident);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_left_over_after_mixed_faults() {
-    let (ends, samples) = run(20, Duration::from_secs(3)).await;
-    judge(&ends, &samples);
+    run(20, Duration::from_secs(3)).await.judge();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "figures, for a release build"]
 async fn soak() {
     let seconds = std::env::var("SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
-    let (ends, samples) = run(200, Duration::from_secs(seconds)).await;
-    println!("{ends:#?}");
-    for (name, held, connections) in &samples {
-        let Held { resident, descriptors, threads } = held;
+    let seen = run(200, Duration::from_secs(seconds)).await;
+    println!("{:#?}", seen.ends);
+    let [first, second, last] = seen.thirds().map_or([None; 3], |thirds| thirds.map(Some));
+    let names = ["idle", "first third", "second third", "last third", "end"];
+    for (name, sample) in names.iter().zip([seen.idle, first, second, last, seen.settled]) {
+        let Some(Sample { held: Held { resident, descriptors, threads }, connections }) = sample else { continue };
         println!(
             "{name}: {resident} KiB resident, {descriptors} descriptors, {threads} threads, {connections} connections \
              to the provider"
         );
     }
-    judge(&ends, &samples);
+    seen.judge();
+    seen.judge_memory();
 }

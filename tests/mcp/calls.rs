@@ -70,7 +70,7 @@ async fn a_call_out_of_time_is_an_error_and_called_off() {
 async fn a_server_gets_a_clean_environment_and_its_own_folder() {
     let folder = std::env::temp_dir().canonicalize().unwrap();
     let mut server = fake_with("plain", &[("TOKEN", TOKEN)]);
-    let chatwire::tools::mcp::plan::Place::Process(program) = &mut server.place else { panic!() };
+    let chatwire::tools::mcp::plan::Transport::Process(program) = &mut server.transport else { panic!() };
     program.folder = folder.clone();
     let kept = Kept::start([server]);
     let env = kept.call("env", json!({})).await;
@@ -90,7 +90,7 @@ async fn a_refusal_is_told_without_secrets_and_a_senseless_answer_is_an_error() 
     let kept = Kept::start([fake_with("plain", &[("TOKEN", TOKEN)])]);
     let refusal = kept.call("refuses", json!({})).await;
     assert_eq!(refusal.outcome, ToolOutcome::Error);
-    assert_eq!(text(&refusal), "The tool server refused the call: wrong ***");
+    assert_eq!(text(&refusal), "The tool server refused the call: wrong …");
     let garbled = kept.call("garble", json!({})).await;
     assert_eq!(garbled, ToolOutput::error("The tool server's answer cannot be read."));
     assert_eq!(text(&kept.call("echo", json!({})).await), "{}");

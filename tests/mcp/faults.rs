@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use chatwire::tools::mcp::plan::Place;
+use chatwire::tools::mcp::plan::Transport;
 use chatwire::tools::mcp::{Offer, State};
 use chatwire_protocols::event::ToolOutcome;
 use serde_json::json;
@@ -16,18 +16,18 @@ use crate::{Kept, SHORT, fake, fake_with, plan, program, text};
 
 #[tokio::test]
 async fn a_server_that_cannot_be_started_says_why_in_words_for_pages() {
-    for (place, reason) in [
-        (Place::Process(program("no-such-command", &[])), "its command or its folder is not there"),
-        (Place::Process(program("/", &[])), "its command may not be run"),
+    for (transport, reason) in [
+        (Transport::Process(program("no-such-command", &[])), "its command or its folder is not there"),
+        (Transport::Process(program("/", &[])), "its command may not be run"),
     ] {
-        let kept = Kept::start([plan("fake", place)]);
+        let kept = Kept::start([plan("fake", transport)]);
         assert_eq!(kept.failed("fake").await, reason);
         assert!(kept.tools("fake").await.is_empty());
     }
     for (script, reason) in [
         ("dead", "its process ended (exit status: 7)"),
         ("babble", "it prints what is no MCP"),
-        ("refuses", "it refuses to start: not with ***"),
+        ("refuses", "it refuses to start: not with …"),
     ] {
         let kept = Kept::start([fake_with(script, &[("TOKEN", "canary-0123456789")])]);
         assert_eq!(kept.failed("fake").await, reason);
@@ -50,7 +50,7 @@ async fn a_server_that_never_answers_has_failed_when_its_time_is_over() {
 async fn an_address_where_nobody_is_has_failed() {
     let headers = vec![];
     let url = format!("http://{}/mcp", nobody().await);
-    let kept = Kept::start([plan("fake", Place::Http(chatwire::tools::mcp::plan::Address { url, headers }))]);
+    let kept = Kept::start([plan("fake", Transport::Http(chatwire::tools::mcp::plan::Address { url, headers }))]);
     assert_eq!(kept.failed("fake").await, "it cannot be reached");
 }
 

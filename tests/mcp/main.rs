@@ -20,18 +20,18 @@ use std::time::Duration;
 
 use chatwire::config::plan::ToolPlan;
 use chatwire::secret::Secret;
-use chatwire::tools::mcp::plan::{Place, Program};
+use chatwire::tools::mcp::plan::{Program, Transport};
 use chatwire::tools::mcp::{Offer, ServerPlan, Servers, State};
 use chatwire::tools::{Heard, Permission, Running, Said, ToolInput, ToolOutput};
 use serde_json::Value;
 
 use crate::support::LONG;
 
-/// A server with this place.
-pub fn plan(name: &str, place: Place) -> ServerPlan {
+/// A server that is reached like this.
+pub fn plan(name: &str, transport: Transport) -> ServerPlan {
     ServerPlan {
         name: name.to_owned(),
-        place,
+        transport,
         only: None,
         prefix: format!("{name}_"),
         permission: Permission::Allow,
@@ -59,7 +59,7 @@ pub fn fake_with(script: &str, env: &[(&str, &str)]) -> ServerPlan {
     let mut program = program(std::env::current_exe().unwrap(), &["--exact", "server::fake_server", "--nocapture"]);
     program.env.push((server::SCRIPT.to_owned(), Secret::new(script)));
     program.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))));
-    plan("fake", Place::Process(program))
+    plan("fake", Transport::Process(program))
 }
 
 /// Servers that run outside a gateway.

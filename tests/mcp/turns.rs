@@ -65,7 +65,7 @@ async fn the_gateway_shows_its_tools_and_servers_as_they_are() {
     setup.tools = vec![fixed("own", json!(1))];
     let mut silent = fake("silent");
     silent.name = "silent".to_owned();
-    let dead = plan("dead", chatwire::tools::mcp::plan::Place::Process(program("no-such-command", &[])));
+    let dead = plan("dead", chatwire::tools::mcp::plan::Transport::Process(program("no-such-command", &[])));
     setup.mcp = vec![fake("plain"), silent, dead];
     let gateway = setup.start().await;
     let fake = until(&gateway, "fake", "connected").await;

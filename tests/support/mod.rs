@@ -2,6 +2,7 @@
 
 #![allow(dead_code)]
 
+pub mod double;
 pub mod fake;
 pub mod kept;
 pub mod page;

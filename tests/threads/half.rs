@@ -1,130 +1,21 @@
 //! A store that fails: what cannot be stored whole is not stored at all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use chatwire::cache::Cache;
 use chatwire::limits::Admission;
 use chatwire::server::Stop;
-use chatwire::store::{
-    Attachment, Direction, Fact, FactStatus, Item, ModelUsage, Owner, Page, PageQuery, Pending, Room, Sequence,
-    Spending, Sqlite, Store, Summary, Thread, UsageRow, Write,
-};
+use chatwire::store::{Attachment, Direction, Owner, PageQuery, Store, Thread, Write};
 use chatwire::threads::{Asker, NoFiles, Reply, ThreadError, Threads};
 use chatwire::turn::{Means, Turns};
 use chatwire::upstream::Upstreams;
 use chatwire_protocols::chat::ChatRequest;
-use chatwire_protocols::cost::Cost;
 use chatwire_protocols::items::{Said, ThreadStatus, UserMessage};
 use chatwire_protocols::operation::{Ask, Begin, Place, TurnAsk};
 
+use crate::support::double::{Broken, Double};
 use crate::support::kept::named;
 use crate::support::{Setup, memory, nobody};
-
-/// A store that stops writing when it is told to.
-#[derive(Debug)]
-struct Frail {
-    inner: Sqlite,
-    broken: AtomicBool,
-}
-
-impl Store for Frail {
-    fn add_fact(&self, owner: &Owner, fact: Fact) -> Pending<()> {
-        self.inner.add_fact(owner, fact)
-    }
-    fn set_fact_status(&self, owner: &Owner, id: &str, status: FactStatus) -> Pending<Option<Fact>> {
-        self.inner.set_fact_status(owner, id, status)
-    }
-    fn facts(&self, owner: &Owner, status: FactStatus, direction: Direction, limit: u32) -> Pending<Vec<Fact>> {
-        self.inner.facts(owner, status, direction, limit)
-    }
-    fn apply(&self, owner: &Owner, thread: &str, mut writes: Vec<Write>) -> Pending<()> {
-        if self.broken.load(Ordering::Relaxed) {
-            // All but the last would go well.
-            let taken = Write::Add(
-                writes
-                    .iter()
-                    .find_map(|write| match write {
-                        Write::Add(item) => Some(item.clone()),
-                        _ => None,
-                    })
-                    .unwrap(),
-            );
-            writes.push(taken);
-        }
-        self.inner.apply(owner, thread, writes)
-    }
-    fn thread(&self, owner: &Owner, id: &str) -> Pending<Option<(Sequence, Thread)>> {
-        self.inner.thread(owner, id)
-    }
-    fn threads(&self, owner: &Owner, query: PageQuery) -> Pending<Page<Thread>> {
-        self.inner.threads(owner, query)
-    }
-    fn recent_threads(&self, owner: &Owner, matching: Option<&str>, limit: u32) -> Pending<Vec<Thread>> {
-        self.inner.recent_threads(owner, matching, limit)
-    }
-    fn delete_thread(&self, owner: &Owner, id: &str) -> Pending<bool> {
-        self.inner.delete_thread(owner, id)
-    }
-    fn item(&self, owner: &Owner, thread: &str, id: &str) -> Pending<Option<(Sequence, Item)>> {
-        self.inner.item(owner, thread, id)
-    }
-    fn items(&self, owner: &Owner, thread: &str, query: PageQuery, hidden: bool) -> Pending<Page<Item>> {
-        self.inner.items(owner, thread, query, hidden)
-    }
-    fn put_attachment(&self, owner: &Owner, attachment: Attachment) -> Pending<()> {
-        self.inner.put_attachment(owner, attachment)
-    }
-    fn attachment(&self, owner: &Owner, id: &str) -> Pending<Option<Attachment>> {
-        self.inner.attachment(owner, id)
-    }
-    fn delete_attachment(&self, owner: &Owner, id: &str) -> Pending<bool> {
-        self.inner.delete_attachment(owner, id)
-    }
-
-    fn add_attachment(&self, owner: &Owner, attachment: Attachment, room: Room) -> Pending<()> {
-        self.inner.add_attachment(owner, attachment, room)
-    }
-
-    fn finish_attachment(&self, owner: &Owner, id: &str, size: u64) -> Pending<bool> {
-        self.inner.finish_attachment(owner, id, size)
-    }
-
-    fn attachment_owner(&self, id: &str) -> Pending<Option<Owner>> {
-        self.inner.attachment_owner(id)
-    }
-
-    fn forget_attachments(&self, before: u64, limit: u32) -> Pending<Vec<chatwire_protocols::event::Text>> {
-        self.inner.forget_attachments(before, limit)
-    }
-    fn add_usage(&self, owner: &Owner, usage: UsageRow) -> Pending<()> {
-        self.inner.add_usage(owner, usage)
-    }
-    fn add_spending(&self, rows: Vec<Spending>) -> Pending<()> {
-        self.inner.add_spending(rows)
-    }
-    fn spending(&self, subject: &str, period: &str) -> Pending<Cost> {
-        self.inner.spending(subject, period)
-    }
-    fn usage(&self, owner: &Owner, since: u64) -> Pending<Vec<ModelUsage>> {
-        self.inner.usage(owner, since)
-    }
-    fn thread_usage(&self, owner: &Owner, thread: &str) -> Pending<Vec<ModelUsage>> {
-        self.inner.thread_usage(owner, thread)
-    }
-    fn summary(&self, owner: &Owner, thread: &str) -> Pending<Option<Summary>> {
-        self.inner.summary(owner, thread)
-    }
-    fn summaries(&self, owner: &Owner, sessions: &str, limit: u32) -> Pending<Vec<Summary>> {
-        self.inner.summaries(owner, sessions, limit)
-    }
-    fn count_sessions(&self, sessions: &str) -> Pending<u64> {
-        self.inner.count_sessions(sessions)
-    }
-    fn old_sessions(&self, sessions: &str, before: u64, limit: u32) -> Pending<Vec<(Owner, String)>> {
-        self.inner.old_sessions(sessions, before, limit)
-    }
-}
 
 fn say(thread: Option<&str>, attachments: Vec<Attachment>) -> Ask {
     let content = vec![Said::Text { text: "hi".to_owned() }];
@@ -145,11 +36,11 @@ async fn tried(
     status: ThreadStatus,
     attachment: Option<Attachment>,
     ask: Ask,
-) -> (Result<Reply, ThreadError>, Arc<Frail>) {
+) -> (Result<Reply, ThreadError>, Arc<Double>) {
     let mut setup = Setup::new(&[nobody().await]);
     setup.memory = Some(memory());
     let plan = setup.plan();
-    let store = Arc::new(Frail { inner: Sqlite::in_memory().unwrap(), broken: AtomicBool::new(false) });
+    let store = Double::new();
     let owner = Owner::local();
     if let Some(attachment) = attachment {
         store.put_attachment(&owner, attachment).await.unwrap();
@@ -163,7 +54,9 @@ async fn tried(
         updated: 1,
     };
     store.apply(&owner, "t", vec![Write::Thread(thread)]).await.unwrap();
-    store.broken.store(broken, Ordering::Relaxed);
+    if broken {
+        store.breaks(Broken::AtTheEnd);
+    }
     let upstreams = Arc::new(Upstreams::new(&plan, None).unwrap());
     let means = Means {
         store: Arc::clone(&store) as Arc<dyn Store>,

@@ -16,7 +16,7 @@ use chatwire_protocols::items::{Body, Style};
 use chatwire_protocols::protocol::ReplyContext;
 use serde_json::Map;
 
-use crate::doubles::Double;
+use crate::support::double::Double;
 use crate::support::fake::{Asked, Fake};
 use crate::support::{LONG, Setup};
 

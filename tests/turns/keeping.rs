@@ -1,7 +1,6 @@
 //! What is stored of a turn, and when.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use chatwire::config::plan::ToolKind;
 use chatwire::store::{Direction, Item, PageQuery, Store, StoreError, Write};
@@ -15,6 +14,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::bench::{Bench, Page, THREAD};
+use crate::support::double::Broken;
 use crate::support::fake::Fake;
 use crate::support::{fixed, model_at, summaries, tool};
 
@@ -41,7 +41,7 @@ async fn nothing_is_told_to_be_finished_before_it_is_stored() {
 async fn a_store_that_fails_fails_the_turn_and_nothing_looks_finished() {
     let bench = Bench::new().await;
     let (page, mut asked) = bench.begun(Leaving::Finish, "open one\n").await;
-    bench.store.broken.store(true, Ordering::Relaxed);
+    bench.store.breaks(Broken::Refuses);
     asked.send("finish stop\n").await;
     let events = page.all().await;
     let Some(Event::Failed(failure)) = events.last() else { panic!("{events:?}") };
@@ -57,7 +57,7 @@ async fn a_store_that_fails_fails_the_turn_and_nothing_looks_finished() {
 async fn a_store_that_fails_in_the_middle_ends_the_provider_s_stream() {
     let bench = Bench::new().await;
     let (page, mut asked) = bench.begun(Leaving::Finish, "text one\n").await;
-    bench.store.broken.store(true, Ordering::Relaxed);
+    bench.store.breaks(Broken::Refuses);
     asked.send("call c missing {}\ntext two\n").await;
     let events = page.all().await;
     let Some(Event::Failed(failure)) = events.last() else { panic!("{events:?}") };

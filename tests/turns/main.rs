@@ -6,7 +6,6 @@ mod bench;
 #[path = "../canary/mod.rs"]
 mod canary;
 mod claims;
-mod doubles;
 mod followers;
 mod keeping;
 #[path = "../support/mod.rs"]

@@ -21,17 +21,18 @@ use crate::store::Owner;
 pub use jwks::Jwks;
 pub use set::KeySet;
 
-/// The algorithms whose keys are public: allowed where the configuration names none.
-const ASYMMETRIC: [Algorithm; 9] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::EdDSA,
+/// The algorithms that may be allowed, by their names: those with public keys, and HS256.
+pub const ALGORITHMS: [(&str, Algorithm); 10] = [
+    ("RS256", Algorithm::RS256),
+    ("RS384", Algorithm::RS384),
+    ("RS512", Algorithm::RS512),
+    ("PS256", Algorithm::PS256),
+    ("PS384", Algorithm::PS384),
+    ("PS512", Algorithm::PS512),
+    ("ES256", Algorithm::ES256),
+    ("ES384", Algorithm::ES384),
+    ("EdDSA", Algorithm::EdDSA),
+    ("HS256", Algorithm::HS256),
 ];
 
 /// Which tokens are taken.
@@ -62,17 +63,24 @@ pub enum Keys {
     Url(String, Duration),
 }
 
-/// The algorithm of this name, if it may be allowed: one with public keys, or HS256.
+/// The algorithm of this name, if it may be allowed.
 pub fn algorithm(name: &str) -> Option<Algorithm> {
-    let known = ASYMMETRIC.into_iter().chain([Algorithm::HS256]);
-    known.into_iter().find(|algorithm| format!("{algorithm:?}") == name)
+    ALGORITHMS.into_iter().find(|(own, _)| *own == name).map(|(_, algorithm)| algorithm)
+}
+
+/// The algorithms of a family that may be allowed.
+fn of_family(family: AlgorithmFamily) -> impl Iterator<Item = Algorithm> {
+    ALGORITHMS.into_iter().map(|(_, algorithm)| algorithm).filter(move |algorithm| algorithm.family() == family)
 }
 
 impl Jwt {
     /// What holds where the configuration names no algorithms.
     pub fn usual_algorithms(keys: bool, secret: bool) -> Vec<Algorithm> {
-        let public = ASYMMETRIC.into_iter().filter(|_| keys);
-        public.chain(secret.then_some(Algorithm::HS256)).collect()
+        let asked = move |algorithm: &Algorithm| match algorithm.family() {
+            AlgorithmFamily::Hmac => secret,
+            AlgorithmFamily::Rsa | AlgorithmFamily::Ec | AlgorithmFamily::Ed => keys,
+        };
+        ALGORITHMS.into_iter().map(|(_, algorithm)| algorithm).filter(asked).collect()
     }
 }
 

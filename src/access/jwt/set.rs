@@ -3,9 +3,11 @@
 use std::fmt;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::of_family;
 
 /// Most keys of a set: issuers have a handful.
 const MOST: usize = 64;
@@ -66,14 +68,7 @@ impl PublicKey {
 /// The algorithms that a key can be for.
 fn of_key(key: &AlgorithmParameters) -> Vec<Algorithm> {
     match key {
-        AlgorithmParameters::RSA(_) => vec![
-            Algorithm::RS256,
-            Algorithm::RS384,
-            Algorithm::RS512,
-            Algorithm::PS256,
-            Algorithm::PS384,
-            Algorithm::PS512,
-        ],
+        AlgorithmParameters::RSA(_) => of_family(AlgorithmFamily::Rsa).collect(),
         AlgorithmParameters::EllipticCurve(key) => match key.curve {
             EllipticCurve::P256 => vec![Algorithm::ES256],
             EllipticCurve::P384 => vec![Algorithm::ES384],

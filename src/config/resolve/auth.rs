@@ -10,7 +10,7 @@ use super::limits::limits;
 use super::names::Names;
 use super::secret::{Found, Need};
 use super::{Resolver, entries, items, value};
-use crate::access::{ApiKey, Auth, Jwt, KeyHash, KeySet, Keys, Patterns, algorithm};
+use crate::access::{ALGORITHMS, ApiKey, Auth, Jwt, KeyHash, KeySet, Keys, Patterns, algorithm};
 use crate::config::auth as file;
 use crate::config::file::{Gateway, SecretSource};
 use crate::config::plan::Model;
@@ -185,7 +185,7 @@ impl Resolver<'_> {
                 Some(algorithm) => algorithms.push(algorithm),
                 None => {
                     let problem = Problem::new(name.span.clone(), format!("unknown algorithm `{}`", name.value));
-                    self.problem(problem.suggest(&name.value, "known ones", ALGORITHMS));
+                    self.problem(problem.suggest(&name.value, "known ones", ALGORITHMS.map(|(name, _)| name)));
                 }
             }
         }
@@ -245,9 +245,6 @@ impl Resolver<'_> {
         set.ok()
     }
 }
-
-const ALGORITHMS: [&str; 10] =
-    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256"];
 
 /// The paths of all mounts, as they stand in the file.
 fn mounts(gateway: &Gateway) -> Vec<&str> {

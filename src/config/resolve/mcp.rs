@@ -17,7 +17,7 @@ use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::{Problem, Span};
 use crate::secret::Secret;
 use crate::tools::Permission;
-use crate::tools::mcp::plan::{Address, Place, Program};
+use crate::tools::mcp::plan::{Address, Program, Transport};
 use crate::tools::mcp::{Offer, ServerPlan, fits_name};
 
 /// What a route's tool of a server begins with.
@@ -53,10 +53,10 @@ impl Resolver<'_> {
         let file = entry.value.as_ref()?;
         let before = self.problems.len();
         let prefix = self.prefix(&entry.name, file.prefix.as_ref());
-        let place = self.place(&entry.name, file, user)?;
+        let transport = self.transport(&entry.name, file, user)?;
         let server = ServerPlan {
             name: entry.name.value.clone(),
-            place,
+            transport,
             only: file.tools.as_ref().map(|tools| tools.value.iter().map(|tool| tool.value.clone()).collect()),
             prefix,
             permission: value(&file.permission).map_or(Permission::Allow, |word| word.0),
@@ -91,7 +91,7 @@ impl Resolver<'_> {
     }
 
     /// Where the server is: one of the two.
-    fn place(&mut self, name: &At<String>, file: &McpServer, user: Option<&(String, Span)>) -> Option<Place> {
+    fn transport(&mut self, name: &At<String>, file: &McpServer, user: Option<&(String, Span)>) -> Option<Transport> {
         let need = |at: &Span| Need {
             at: at.clone(),
             who: format!("MCP server `{}`", name.value),
@@ -102,12 +102,12 @@ impl Resolver<'_> {
             (Some(command), None) => {
                 let others = [span(&file.headers, "headers"), span(&file.bearer, "bearer")];
                 self.not_for(others, "`url`");
-                Some(Place::Process(self.program(command, file, &need)))
+                Some(Transport::Process(self.program(command, file, &need)))
             }
             (None, Some(url)) => {
                 let others = [span(&file.args, "args"), span(&file.env, "env"), span(&file.cwd, "cwd")];
                 self.not_for(others, "`command`");
-                self.endpoint(url, file, &need).map(Place::Http)
+                self.endpoint(url, file, &need).map(Transport::Http)
             }
             (Some(command), Some(url)) => {
                 let problem = Problem::new(url.span.clone(), format!("MCP server `{}` is in two places", name.value));

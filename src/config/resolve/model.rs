@@ -11,7 +11,6 @@ use crate::config::pattern::{self, ANY};
 use crate::config::plan::{Model, ModelDefaults, ModelTarget, Provider, RetryPlan};
 use crate::config::read::{At, Entry, Named, Section};
 use crate::config::report::Problem;
-use crate::config::targets::TargetText;
 
 /// Which providers are used, each with the first that does.
 pub fn users<'a>(models: &'a Optional<Named<file::Model>>, routes: &'a List<file::Route>) -> Users<'a> {
@@ -31,7 +30,7 @@ pub fn users<'a>(models: &'a Optional<Named<file::Model>>, routes: &'a List<file
     users
 }
 
-fn targets(model: &file::Model) -> &[TargetText] {
+fn targets(model: &file::Model) -> &[file::TargetText] {
     model.targets.0.as_ref().map_or(&[], |targets| &targets.value)
 }
 

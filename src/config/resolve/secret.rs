@@ -1,5 +1,7 @@
 //! Secrets from where the file says that they are.
 
+use std::mem::take;
+
 use http::HeaderValue;
 
 use super::Resolver;
@@ -79,7 +81,7 @@ impl Resolver<'_> {
         let read = self
             .files
             .read(&full, LARGEST)
-            .and_then(|secret| String::from_utf8(secret).map_err(|_| "it is not UTF-8".to_owned()));
+            .and_then(|mut secret| String::from_utf8(take(&mut *secret)).map_err(|_| "it is not UTF-8".to_owned()));
         match read {
             Ok(secret) => {
                 let place = format!("file `{}`", path.value);

@@ -14,10 +14,9 @@ impl Resolver<'_> {
     /// The template in a file.
     pub fn widget(&mut self, path: &At<String>) -> Option<Arc<WidgetTemplate>> {
         let file = self.surroundings.folder.join(&path.value);
-        let read = self
-            .files
-            .read(&file, LARGEST)
-            .and_then(|text| WidgetTemplate::read(&String::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())?));
+        let read = self.files.read(&file, LARGEST).and_then(|text| {
+            WidgetTemplate::read(std::str::from_utf8(&text).map_err(|_| "it is not UTF-8".to_owned())?)
+        });
         match read {
             Ok(template) => Some(Arc::new(template)),
             Err(why) => {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::clock::now_ms;
 use crate::config::plan::ActionPlan;
 use crate::threads::acting::Ran;
-use crate::threads::draft::{Draft, Next, Place, said};
+use crate::threads::draft::{Draft, Next, ThreadHandle, said};
 use crate::threads::error::{invalid, no_item};
 use crate::threads::{ThreadError, new_id};
 
@@ -26,17 +26,17 @@ pub struct Acted {
 }
 
 /// Runs an action and gives the thread with its widget.
-pub async fn act(place: Place<'_>, act: &Act) -> Result<(Draft, Acted), ThreadError> {
+pub async fn act(handle: ThreadHandle<'_>, act: &Act) -> Result<(Draft, Acted), ThreadError> {
     let sender = match &act.item {
         None => None,
-        Some(id) => Some(place.item(id).await?.ok_or_else(no_item)?.1),
+        Some(id) => Some(handle.item(id).await?.ok_or_else(no_item)?.1),
     };
     if sender.as_ref().is_some_and(|item| !matches!(item.body, Body::Widget(_))) {
         return Err(invalid("item_id", "is not a widget"));
     }
-    let plan = action(&place, act)?;
-    let ran = place.threads.run_action(place.asker, place.thread, plan, act).await?;
-    let mut draft = place.draft(None).await?;
+    let plan = action(&handle, act)?;
+    let ran = handle.threads.run_action(handle.asker, handle.thread, plan, act).await?;
+    let mut draft = handle.draft(None).await?;
     let made = ran.data.iter().rev().find_map(|data| Some((data, Widget::of(&data.name, &data.value)?)));
     let item = made.map(|(data, widget)| match sender {
         Some(sender) => replace(&mut draft, sender, widget, data),
@@ -57,8 +57,8 @@ pub async fn act(place: Place<'_>, act: &Act) -> Result<(Draft, Acted), ThreadEr
 }
 
 /// The action of this name on the route.
-fn action<'a>(place: &Place<'a>, act: &Act) -> Result<&'a ActionPlan, ThreadError> {
-    let known = place.asker.memory.actions.get(&act.name);
+fn action<'a>(handle: &ThreadHandle<'a>, act: &Act) -> Result<&'a ActionPlan, ThreadError> {
+    let known = handle.asker.memory.actions.get(&act.name);
     known.ok_or_else(|| CallerError::new(404, "unknown_action", "there is no such action").into())
 }
 

@@ -7,16 +7,16 @@ use chatwire_protocols::event::{Text, ToolOutcome};
 use chatwire_protocols::items::{Body, Form, FormState, form_output};
 
 use crate::threads::ThreadError;
-use crate::threads::draft::{Draft, Place, skip};
+use crate::threads::draft::{Draft, ThreadHandle, skip};
 use crate::threads::error::{conflict, no_item};
 
 /// Puts the answers into the form and into the call that asked.
 pub async fn form(
-    place: Place<'_>,
+    handle: ThreadHandle<'_>,
     id: &Text,
     answers: Option<BTreeMap<String, Vec<String>>>,
 ) -> Result<Draft, ThreadError> {
-    let (_, mut item) = place.item(id).await?.ok_or_else(no_item)?;
+    let (_, mut item) = handle.item(id).await?.ok_or_else(no_item)?;
     let Body::Form(form) = &mut item.body else {
         return Err(CallerError::new(400, "not_a_form", "this item is no form").into());
     };
@@ -28,7 +28,7 @@ pub async fn form(
         None => skip(form),
     }
     let (call, output) = (form.call.clone(), form_output(form).unwrap_or_default());
-    let mut draft = place.draft(None).await?;
+    let mut draft = handle.draft(None).await?;
     draft.continues = item.origin.as_ref().map(|origin| origin.message.clone());
     draft.replaced.push(item.clone());
     draft.put(item);

@@ -3,13 +3,13 @@
 use chatwire_protocols::error::CallerError;
 use chatwire_protocols::event::Text;
 use chatwire_protocols::items::{Attachment, Body, Item, Said, UserMessage};
-use chatwire_protocols::operation;
+use chatwire_protocols::operation::Place;
 use chatwire_protocols::wire::address::{LONGEST_ID, check_id};
 
 use super::retry::last_message;
 use crate::clock::now_ms;
 use crate::store::{Sequence, Write};
-use crate::threads::draft::{Draft, Place, is_user};
+use crate::threads::draft::{Draft, ThreadHandle, is_user};
 use crate::threads::error::{conflict, invalid, no_attachment};
 use crate::threads::{ThreadError, new_id};
 
@@ -19,10 +19,10 @@ const MOST_FILES: usize = 32;
 /// The message at its place in the thread: at the end, or that of a kept one, with all behind it gone, where a page
 /// sends one again, perhaps changed.
 pub async fn message(
-    place: Place<'_>,
+    handle: ThreadHandle<'_>,
     id: Option<Text>,
     mut message: UserMessage,
-    stands: operation::Place,
+    place: Place,
 ) -> Result<Draft, ThreadError> {
     if is_blank(&message) {
         return Err(CallerError::new(400, "empty_message", "a message needs a text or an attachment").into());
@@ -30,9 +30,9 @@ pub async fn message(
     if id.as_deref().is_some_and(|id| !is_sane_id(id)) {
         return Err(invalid("id", format!("an id has 1 to {LONGEST_ID} visible characters")));
     }
-    let stored = replaced(place, id.as_deref(), &message, stands).await?;
-    message.attachments = attachments(place, message.attachments).await?;
-    let mut draft = place.draft(stored.as_ref().map(|(sequence, _)| *sequence)).await?;
+    let stored = replaced(handle, id.as_deref(), &message, place).await?;
+    message.attachments = attachments(handle, message.attachments).await?;
+    let mut draft = handle.draft(stored.as_ref().map(|(sequence, _)| *sequence)).await?;
     let attached: Vec<Text> = message.attachments.iter().map(|attachment| attachment.id.clone()).collect();
     let body = Body::User(message);
     if let Some((_, kept)) = stored {
@@ -52,28 +52,28 @@ pub async fn message(
     Ok(draft)
 }
 
-/// The kept message whose place a message takes, as [`operation::Place::replaced`] says it.
+/// The kept message whose place a message takes, as [`Place::replaced`] says it.
 async fn replaced(
-    place: Place<'_>,
+    handle: ThreadHandle<'_>,
     id: Option<&str>,
     message: &UserMessage,
-    stands: operation::Place,
+    place: Place,
 ) -> Result<Option<(Sequence, Item)>, ThreadError> {
     let known = match id {
-        Some(id) => place.item(id).await?,
+        Some(id) => handle.item(id).await?,
         None => None,
     };
-    match (known, &stands) {
+    match (known, &place) {
         (Some((_, item)), _) if !is_user(&item) => {
             Err(conflict("id_taken", "this id is that of something else in the thread"))
         }
         (Some(known), _) => Ok(Some(known)),
-        (None, operation::Place::Next) => Ok(None),
-        (None, operation::Place::Again) => last_message(place, None).await,
-        (None, operation::Place::Behind(_)) => {
-            let rows = place.all().await?;
+        (None, Place::Next) => Ok(None),
+        (None, Place::Again) => last_message(handle, None).await,
+        (None, Place::Behind(_)) => {
+            let rows = handle.all().await?;
             let items: Vec<Item> = rows.iter().map(|(_, item)| item.clone()).collect();
-            let found = stands.replaced(id, message, &items).map(|item| item.id.clone());
+            let found = place.replaced(id, message, &items).map(|item| item.id.clone());
             Ok(rows.into_iter().find(|(_, item)| Some(&item.id) == found.as_ref()))
         }
     }
@@ -85,7 +85,7 @@ pub fn is_sane_id(id: &str) -> bool {
 }
 
 /// What is known of the files that a message names, which must be uploaded and of no other thread.
-async fn attachments(place: Place<'_>, named: Vec<Attachment>) -> Result<Vec<Attachment>, ThreadError> {
+async fn attachments(handle: ThreadHandle<'_>, named: Vec<Attachment>) -> Result<Vec<Attachment>, ThreadError> {
     if named.len() > MOST_FILES {
         return Err(invalid("attachments", format!("a message may have at most {MOST_FILES}")));
     }
@@ -94,16 +94,16 @@ async fn attachments(place: Place<'_>, named: Vec<Attachment>) -> Result<Vec<Att
         if found.iter().any(|attachment| attachment.id == id) {
             continue;
         }
-        let known = place.threads.store().attachment(place.asker.owner, &id).await?;
+        let known = handle.threads.store().attachment(handle.asker.owner, &id).await?;
         let mut attachment = known.ok_or_else(no_attachment)?;
         if !attachment.uploaded {
             let message = "the bytes of an attachment have not been sent";
             return Err(CallerError::new(400, "attachment_not_uploaded", message).into());
         }
-        if attachment.thread.as_deref().is_some_and(|thread| thread != place.thread) {
+        if attachment.thread.as_deref().is_some_and(|thread| thread != handle.thread) {
             return Err(conflict("attachment_taken", "an attachment belongs to another thread"));
         }
-        attachment.thread = Some(place.thread.into());
+        attachment.thread = Some(handle.thread.into());
         found.push(attachment);
     }
     Ok(found)

@@ -7,7 +7,7 @@ use chatwire_protocols::operation::{CallAnswer, CallSaid};
 use serde_json::{Value, json};
 
 use crate::threads::ThreadError;
-use crate::threads::draft::{Draft, Next, Place, kept_call, page_run, said};
+use crate::threads::draft::{Draft, Next, ThreadHandle, kept_call, page_run, said};
 use crate::threads::error::no_pending_call;
 
 /// Longest reason of a person that is kept, in characters.
@@ -16,8 +16,8 @@ const LONGEST_REASON: usize = 2000;
 /// Stores what is said, and goes on if nothing else is waited for. What has been said before is no mistake, and begins
 /// a turn only where the model has not read it yet, as after a failure. A `lenient` page says all it knows, so that
 /// what is closed or unknown is passed over.
-pub async fn outputs(place: Place<'_>, answers: Vec<CallAnswer>, lenient: bool) -> Result<Draft, ThreadError> {
-    let mut draft = place.draft(None).await?;
+pub async fn outputs(handle: ThreadHandle<'_>, answers: Vec<CallAnswer>, lenient: bool) -> Result<Draft, ThreadError> {
+    let mut draft = handle.draft(None).await?;
     let found: Vec<Found> = answers.iter().map(|answer| find(&draft.items, answer)).collect();
     let is_open = found.iter().any(|found| matches!(found, Found::Open(_)));
     let wrong = |found: &Found| match found {

@@ -6,7 +6,7 @@ use chatwire_protocols::items::Item;
 
 use crate::store::{Direction, PageQuery, Sequence};
 use crate::threads::ThreadError;
-use crate::threads::draft::{Draft, Place, is_user};
+use crate::threads::draft::{Draft, ThreadHandle, is_user};
 use crate::threads::error::no_item;
 
 /// How many items are looked at together.
@@ -14,31 +14,34 @@ const STRIDE: u32 = 200;
 
 /// The thread up to the message that is to be answered again: the one named, the one that the named answer answers, or
 /// the last.
-pub async fn retry(place: Place<'_>, after: Option<Text>) -> Result<Draft, ThreadError> {
+pub async fn retry(handle: ThreadHandle<'_>, after: Option<Text>) -> Result<Draft, ThreadError> {
     let (sequence, id) = match &after {
-        None => last_message(place, None).await?.map(found).ok_or_else(no_item)?,
-        Some(id) => match place.item(id).await? {
+        None => last_message(handle, None).await?.map(found).ok_or_else(no_item)?,
+        Some(id) => match handle.item(id).await? {
             Some((sequence, item)) if is_user(&item) => (sequence, item.id),
             Some(_) => {
                 let message = "only a user's message can be answered again";
                 return Err(CallerError::new(400, "not_a_message", message).into());
             }
-            None => last_message(place, Some(id)).await?.map(found).ok_or_else(no_item)?,
+            None => last_message(handle, Some(id)).await?.map(found).ok_or_else(no_item)?,
         },
     };
-    let mut draft = place.draft(Some(sequence)).await?;
+    let mut draft = handle.draft(Some(sequence)).await?;
     draft.cut_behind(&id);
     draft.regenerate = true;
     Ok(draft)
 }
 
 /// The last message of the user, or the last in front of this message of the assistant.
-pub async fn last_message(place: Place<'_>, before: Option<&Text>) -> Result<Option<(Sequence, Item)>, ThreadError> {
+pub async fn last_message(
+    handle: ThreadHandle<'_>,
+    before: Option<&Text>,
+) -> Result<Option<(Sequence, Item)>, ThreadError> {
     let mut after = None;
     let mut passed = before.is_none();
     loop {
         let query = PageQuery { after, limit: STRIDE, direction: Direction::NewestFirst };
-        let page = place.threads.store().items(place.asker.owner, place.thread, query, true).await?;
+        let page = handle.threads.store().items(handle.asker.owner, handle.thread, query, true).await?;
         for (sequence, item) in page.rows {
             passed |= belongs(&item, before);
             if passed && is_user(&item) {

@@ -23,7 +23,7 @@ use super::client::Client;
 use super::listing::Lister;
 use super::mask::Mask;
 use super::pipes::Pipes;
-use super::plan::{Address, Place, Program, ServerPlan};
+use super::plan::{Address, Program, ServerPlan, Transport};
 use super::process::{Process, follow_log};
 use super::state::{Link, Listed, State, Status};
 use crate::upstream;
@@ -95,9 +95,9 @@ impl Connection {
     }
 
     async fn open_as(server: &ServerPlan, mask: &Mask, mode: ClientLifecycleMode) -> Result<Self, Failed> {
-        match &server.place {
-            Place::Process(program) => Self::start(server, program, mask, mode).await,
-            Place::Http(address) => Self::call(server, address, mask, mode).await,
+        match &server.transport {
+            Transport::Process(program) => Self::start(server, program, mask, mode).await,
+            Transport::Http(address) => Self::call(server, address, mask, mode).await,
         }
     }
 

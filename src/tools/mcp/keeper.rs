@@ -21,7 +21,7 @@ const STEADY: Duration = Duration::from_secs(60);
 
 /// Keeps a server until it must stop.
 pub async fn keep(server: Arc<ServerPlan>, status: watch::Sender<Status>, mut stop: watch::Receiver<bool>) {
-    let mask = Mask::new(&server.place);
+    let mask = Mask::new(&server.transport);
     let mut pause = FIRST;
     loop {
         let begun = Instant::now();

@@ -12,8 +12,8 @@ use crate::tools::Permission;
 pub struct ServerPlan {
     /// Its name in the file.
     pub name: String,
-    /// Where it is.
-    pub place: Place,
+    /// How it is reached.
+    pub transport: Transport,
     /// Its tools that may be called, by its own names for them; `None` for all.
     pub only: Option<Vec<String>>,
     /// What stands in front of the names that models see.
@@ -32,9 +32,9 @@ pub struct ServerPlan {
     pub summarise: bool,
 }
 
-/// Where a server is.
+/// How a server is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Transport {
     /// A process of ours, which speaks through its standard input and output.
     Process(Program),
     /// Behind an address, over streamable HTTP.
@@ -82,9 +82,9 @@ impl fmt::Display for Offer {
     }
 }
 
-impl Place {
-    /// The transport's name, as pages are told it.
-    pub const fn transport(&self) -> &'static str {
+impl Transport {
+    /// Its name, as pages are told it.
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::Process(_) => "stdio",
             Self::Http(_) => "http",

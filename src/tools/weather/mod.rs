@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::output::floor;
 use super::{Net, Speaker, Tool, ToolFuture, ToolInput, ToolOutput};
 use report::Report;
-use services::{Down, Place};
+use services::{Down, Location};
 
 /// What the tool is for, in words for the model.
 pub const DESCRIPTION: &str =
@@ -96,7 +96,7 @@ impl Weather {
 
 impl Services {
     /// The first geocoder, and the second for what the first does not know or while it is down.
-    async fn place(&self, name: &str) -> Result<Option<Place>, Down> {
+    async fn place(&self, name: &str) -> Result<Option<Location>, Down> {
         let first = services::place(&self.net, &self.geocoding, name).await;
         match (&first, &self.second_geocoding) {
             (Ok(Some(_)), _) | (_, None) => first,

@@ -20,7 +20,7 @@ const HOURLY: &str = "temperature_2m,weather_code";
 
 /// A place.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Place {
+pub struct Location {
     /// What it is called.
     pub name: String,
     latitude: f64,
@@ -35,13 +35,13 @@ pub struct Down;
 ///
 /// # Errors
 /// The service is down.
-pub async fn place(net: &Net, base: &str, name: &str) -> Result<Option<Place>, Down> {
+pub async fn place(net: &Net, base: &str, name: &str) -> Result<Option<Location>, Down> {
     let query = [("name", name), ("count", "1"), ("language", "en"), ("format", "json")];
     let answer = get(net, base, "search", &query).await?;
     Ok(answer["results"].get(0).and_then(|found| {
         let names = ["name", "admin1", "country"].into_iter().filter_map(|part| found[part].as_str());
         let (latitude, longitude) = (number(&found["latitude"])?, number(&found["longitude"])?);
-        Some(Place { name: joined(names)?, latitude, longitude })
+        Some(Location { name: joined(names)?, latitude, longitude })
     }))
 }
 
@@ -49,14 +49,14 @@ pub async fn place(net: &Net, base: &str, name: &str) -> Result<Option<Place>, D
 ///
 /// # Errors
 /// The service is down.
-pub async fn place_elsewhere(net: &Net, base: &str, name: &str) -> Result<Option<Place>, Down> {
+pub async fn place_elsewhere(net: &Net, base: &str, name: &str) -> Result<Option<Location>, Down> {
     let query = [("q", name), ("format", "jsonv2"), ("limit", "1"), ("addressdetails", "1"), ("accept-language", "en")];
     let answer = get(net, base, "search", &query).await?;
     Ok(answer.get(0).and_then(|found| {
         let address = &found["address"];
         let names = [&found["name"], &address["state"], &address["country"]].into_iter().filter_map(Value::as_str);
         let (latitude, longitude) = (number(&found["lat"])?, number(&found["lon"])?);
-        Some(Place { name: joined(names)?, latitude, longitude })
+        Some(Location { name: joined(names)?, latitude, longitude })
     }))
 }
 
@@ -64,7 +64,7 @@ pub async fn place_elsewhere(net: &Net, base: &str, name: &str) -> Result<Option
 ///
 /// # Errors
 /// The service is down or does not know.
-pub async fn forecast(net: &Net, base: &str, place: &Place, unit: Unit) -> Result<Report, Down> {
+pub async fn forecast(net: &Net, base: &str, place: &Location, unit: Unit) -> Result<Report, Down> {
     let (latitude, longitude) = (place.latitude.to_string(), place.longitude.to_string());
     let query = [
         ("latitude", latitude.as_str()),
@@ -82,7 +82,7 @@ pub async fn forecast(net: &Net, base: &str, place: &Place, unit: Unit) -> Resul
 }
 
 /// A forecast as a report; nothing if it lacks what every one has.
-fn report(answer: &Value, place: &Place, unit: Unit) -> Option<Report> {
+fn report(answer: &Value, place: &Location, unit: Unit) -> Option<Report> {
     let current = &answer["current"];
     let today = |name: &str| answer["daily"][name].get(0);
     let today_number = |name: &str| today(name).and_then(number);
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_answer_without_an_observation_is_none_and_one_with_nothing_else_is_enough() {
-        let place = Place { name: "P".into(), latitude: 0.0, longitude: 0.0 };
+        let place = Location { name: "P".into(), latitude: 0.0, longitude: 0.0 };
         for answer in
             [json!(null), json!([]), json!({"current": {"time": "x", "temperature_2m": 1, "weather_code": 0}})]
         {

@@ -1,4 +1,4 @@
-//! What users write of a model's targets.
+//! Models.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,33 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::file::Optional;
-use super::read::{At, Read, Required, read_section, section};
-use super::report::Problems;
-use super::values::{Deadline, Whole};
+use super::{List, Optional};
+use crate::config::read::{At, Read, Required, read_section, section};
+use crate::config::report::Problems;
+use crate::config::values::{Deadline, FreeTable, Reasoning, Temperature, Whole};
+
+section! {
+    /// A model under the name that pages ask for.
+    Model, "a model" {
+        /// What answers, as "provider/model", tried in this order, or as `{ target = "provider/model", weight = 3 }`, drawn
+        /// by weight. As the model of a name that ends in `*`, "provider/*" passes on what stands at the place of the `*`.
+        targets: Required<Vec<TargetText>>,
+        /// How many more tries there are beside one for each target, as long as nothing of the answer has been passed on.
+        /// Default: 2.
+        retries: Optional<Whole<0, 10>>,
+        /// Longest pause before one. A provider that asks for a longer one is not asked again. Default: "5s".
+        max_retry_wait: Optional<Deadline>,
+        /// After how much silence the next target is asked as well; the first that says something answers. Costs are those
+        /// of both. Default: never.
+        hedge: Optional<Deadline>,
+        /// Other names that pages may ask for it by.
+        aliases: List<String>,
+        /// What holds where a page does not say otherwise.
+        defaults: Optional<Defaults>,
+        /// Members added to every request to the provider, as they are.
+        extra: Optional<FreeTable>,
+    }
+}
 
 section! {
     /// A target with its share of the calls, and how many it may have at a time.
@@ -26,6 +49,18 @@ section! {
         max_queue: Optional<Whole<0, 1_000_000>>,
         /// How long a call waits for a place of it. Default: "10s".
         queue_timeout: Optional<Deadline>,
+    }
+}
+
+section! {
+    /// What holds where a page does not say otherwise.
+    Defaults, "`defaults`" {
+        /// Bound of the answer in tokens.
+        max_tokens: Optional<Whole<1, 10_000_000>>,
+        /// Sampling temperature.
+        temperature: Optional<Temperature>,
+        /// How much the model should think.
+        reasoning: Optional<Reasoning>,
     }
 }
 

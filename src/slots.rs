@@ -1,4 +1,4 @@
-//! Places for work of which only so much may be done at a time, and a queue of those who wait for theirs.
+//! Slots for work of which only so much may be done at a time, and a queue of those who wait for theirs.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,26 +9,26 @@ use tokio::time::timeout;
 
 use crate::config::plan::ConcurrencyPlan;
 
-/// Places that have been given, one of each kind that was asked for. Dropping them gives them back.
+/// Slots that have been given, one of each kind that was asked for. Dropping them gives them back.
 pub type Taken = Vec<OwnedSemaphorePermit>;
 
-/// Places that are being waited for; nothing if that takes too long. Dropping it leaves the queue.
-pub type Waiting = Pin<Box<dyn Future<Output = Option<Taken>> + Send>>;
+/// Slots that are being waited for; nothing if that takes too long. Dropping it leaves the queue.
+pub type Queued = Pin<Box<dyn Future<Output = Option<Taken>> + Send>>;
 
-/// So many places.
+/// So many slots.
 #[derive(Debug)]
-pub struct Places {
+pub struct Slots {
     free: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     plan: ConcurrencyPlan,
 }
 
-/// What came of asking for places.
+/// What came of asking for slots.
 pub enum Asked {
     /// They were free.
     Taken(Taken),
     /// Others are before us.
-    Waiting(Waiting),
+    Queued(Queued),
     /// So many wait that nobody else may.
     Full,
 }
@@ -42,22 +42,22 @@ impl Drop for Waiter {
     }
 }
 
-/// A place of each, or one in the queue of the first that has none free. Whoever waits for one keeps those before it, so
+/// A slot of each, or one in the queue of the first that has none free. Whoever waits for one keeps those before it, so
 /// the narrower comes first.
-pub fn ask(all: &[Arc<Places>]) -> Asked {
+pub fn ask(all: &[Arc<Slots>]) -> Asked {
     let mut taken = Taken::new();
-    for (at, places) in all.iter().enumerate() {
-        match places.take() {
-            Some(place) => taken.push(place),
+    for (at, slots) in all.iter().enumerate() {
+        match slots.take() {
+            Some(slot) => taken.push(slot),
             None => {
-                let Some(waiter) = places.enter() else { return Asked::Full };
-                let (places, rest) = (Arc::clone(places), all[at + 1..].to_vec());
-                return Asked::Waiting(Box::pin(async move {
-                    taken.push(places.wait(waiter).await?);
-                    for places in rest {
-                        taken.push(match places.take() {
-                            Some(place) => place,
-                            None => places.wait(places.enter()?).await?,
+                let Some(waiter) = slots.enter() else { return Asked::Full };
+                let (slots, rest) = (Arc::clone(slots), all[at + 1..].to_vec());
+                return Asked::Queued(Box::pin(async move {
+                    taken.push(slots.wait(waiter).await?);
+                    for slots in rest {
+                        taken.push(match slots.take() {
+                            Some(slot) => slot,
+                            None => slots.wait(slots.enter()?).await?,
                         });
                     }
                     Some(taken)
@@ -68,12 +68,12 @@ pub fn ask(all: &[Arc<Places>]) -> Asked {
     Asked::Taken(taken)
 }
 
-/// A place of each, if all have one free.
-pub fn take(all: &[Arc<Places>]) -> Option<Taken> {
-    all.iter().map(|places| places.take()).collect()
+/// A slot of each, if all have one free.
+pub fn take(all: &[Arc<Slots>]) -> Option<Taken> {
+    all.iter().map(|slots| slots.take()).collect()
 }
 
-impl Places {
+impl Slots {
     /// As many as the plan says.
     pub fn new(plan: ConcurrencyPlan) -> Self {
         Self { free: Arc::new(Semaphore::new(plan.most)), waiting: Arc::default(), plan }
@@ -84,7 +84,7 @@ impl Places {
         self.plan == plan
     }
 
-    /// A place, if one is free: nobody is overtaken.
+    /// A slot, if one is free: nobody is overtaken.
     fn take(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.free).try_acquire_owned().ok()
     }
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
 
-    fn ready(waiting: &mut Waiting) -> Option<Taken> {
+    fn ready(waiting: &mut Queued) -> Option<Taken> {
         match waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(taken) => taken,
             Poll::Pending => None,
@@ -126,13 +126,13 @@ mod tests {
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
             let _inside = runtime.enter();
-            let places = [Arc::new(Places::new(ConcurrencyPlan { most, queue, wait: Duration::from_secs(1) }))];
-            let (mut running, mut waiting): (Vec<Taken>, Vec<Waiting>) = (Vec::new(), Vec::new());
+            let slots = [Arc::new(Slots::new(ConcurrencyPlan { most, queue, wait: Duration::from_secs(1) }))];
+            let (mut running, mut waiting): (Vec<Taken>, Vec<Queued>) = (Vec::new(), Vec::new());
             for (what, at) in steps {
                 match what {
-                    0 | 1 => match ask(&places) {
+                    0 | 1 => match ask(&slots) {
                         Asked::Taken(taken) => running.push(taken),
-                        Asked::Waiting(mut one) => {
+                        Asked::Queued(mut one) => {
                             prop_assert_eq!(running.len(), most);
                             prop_assert!(ready(&mut one).is_none());
                             waiting.push(one);
@@ -156,21 +156,21 @@ mod tests {
         }
     }
 
-    fn places(most: usize, queue: usize, wait: u64) -> Arc<Places> {
-        Arc::new(Places::new(ConcurrencyPlan { most, queue, wait: Duration::from_secs(wait) }))
+    fn slots(most: usize, queue: usize, wait: u64) -> Arc<Slots> {
+        Arc::new(Slots::new(ConcurrencyPlan { most, queue, wait: Duration::from_secs(wait) }))
     }
 
-    async fn asked(all: &[Arc<Places>]) -> Option<Taken> {
+    async fn asked(all: &[Arc<Slots>]) -> Option<Taken> {
         match ask(all) {
             Asked::Taken(taken) => Some(taken),
-            Asked::Waiting(waiting) => waiting.await,
+            Asked::Queued(waiting) => waiting.await,
             Asked::Full => None,
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_longer_than_the_plan_says_and_leaves_nothing_behind() {
-        let (narrow, wide) = (places(1, 1, 5), places(2, 1, 7));
+        let (narrow, wide) = (slots(1, 1, 5), slots(2, 1, 7));
         let both = [Arc::clone(&narrow), Arc::clone(&wide)];
         let one = asked(&both).await.unwrap();
         let begin = tokio::time::Instant::now();

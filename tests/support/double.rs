@@ -1,6 +1,5 @@
 //! A store that can be broken, or made to wait.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chatwire::store::{
@@ -10,10 +9,19 @@ use chatwire::store::{
 use chatwire_protocols::cost::Cost;
 use tokio::sync::Semaphore;
 
+/// How it is broken.
+#[derive(Clone, Copy, Debug)]
+pub enum Broken {
+    /// Changes of threads are refused.
+    Refuses,
+    /// Their last part cannot be made.
+    AtTheEnd,
+}
+
 #[derive(Debug)]
 pub struct Double {
     inner: Arc<Sqlite>,
-    pub broken: AtomicBool,
+    broken: Mutex<Option<Broken>>,
     /// A change of a thread takes a permit, unless there is none of this.
     pub gate: Mutex<Option<Arc<Semaphore>>>,
 }
@@ -21,7 +29,12 @@ pub struct Double {
 impl Double {
     pub fn new() -> Arc<Self> {
         let inner = Arc::new(Sqlite::in_memory().unwrap());
-        Arc::new(Self { inner, broken: AtomicBool::new(false), gate: Mutex::new(None) })
+        Arc::new(Self { inner, broken: Mutex::new(None), gate: Mutex::new(None) })
+    }
+
+    /// It is broken from now on.
+    pub fn breaks(&self, how: Broken) {
+        *self.broken.lock().unwrap() = Some(how);
     }
 
     /// Changes wait for the permits of this from now on.
@@ -33,9 +46,14 @@ impl Double {
 }
 
 impl Store for Double {
-    fn apply(&self, owner: &Owner, thread: &str, writes: Vec<Write>) -> Pending<()> {
-        if self.broken.load(Ordering::Relaxed) {
-            return Box::pin(std::future::ready(Err(StoreError::NoRoom)));
+    fn apply(&self, owner: &Owner, thread: &str, mut writes: Vec<Write>) -> Pending<()> {
+        match *self.broken.lock().unwrap() {
+            None => {}
+            Some(Broken::Refuses) => return Box::pin(std::future::ready(Err(StoreError::NoRoom))),
+            Some(Broken::AtTheEnd) => {
+                let added = writes.iter().find(|write| matches!(write, Write::Add(_)));
+                writes.push(added.cloned().expect("something is added"));
+            }
         }
         let gate = self.gate.lock().unwrap().clone();
         let (inner, owner, thread) = (Arc::clone(&self.inner), owner.clone(), thread.to_owned());

@@ -17,14 +17,14 @@ use crate::uploads::Uploads;
 
 /// What a path belongs to, and the part of the path below it.
 #[derive(Clone, Copy)]
-pub enum Place<'a> {
+pub enum Endpoint<'a> {
     Route(&'a Arc<Route>, &'a str),
     Facts(&'a FactsMount, &'a str),
     Inspect(&'a InspectMount, &'a str),
     Attachments(&'a Uploads, &'a plan::Attachments, &'a str),
 }
 
-impl<'a> Place<'a> {
+impl<'a> Endpoint<'a> {
     /// What is at this path: a route of exactly this one comes first, then what has paths below its own.
     pub fn of(gateway: &'a Gateway, path: &'a str) -> Option<Self> {
         let route = gateway.route(path).map(|route| Self::Route(route, ""));
