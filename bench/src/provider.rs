@@ -1,5 +1,5 @@
-//! A provider that says precomputed frames, in OpenAI's and in Anthropic's words. Every frame has the time in it at which
-//! it was written, so that a page knows how long it took.
+//! A provider that says precomputed frames, in OpenAI's and in Anthropic's words. Every frame has a number in it and the
+//! time at which it was written, so that a page knows what is new and how long it took.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,10 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::marks;
 use super::scenario::Answers;
-
-/// What stands in front of the time in every frame.
-pub const MARK: &[u8] = b"wq";
 
 /// Bytes that are written at once when there is no pause.
 const PIECE: usize = 16 << 10;
@@ -143,11 +141,11 @@ async fn answer(socket: &mut TcpStream, words: &Words, answers: Answers) -> io::
     }
     chunk(&mut out, words.opening);
     let mut clock = tokio::time::interval(answers.pause.max(Duration::from_micros(1)));
-    for _ in 0..answers.frames {
+    for number in 0..answers.frames {
         if !answers.pause.is_zero() {
             clock.tick().await;
         }
-        chunk(&mut out, &format!("{}wq{} and more {}", words.before, now(), words.behind));
+        chunk(&mut out, &format!("{}{}{}", words.before, marks::text(number, now()), words.behind));
         if !answers.pause.is_zero() || out.len() >= PIECE {
             socket.write_all(&out).await?;
             out.clear();
