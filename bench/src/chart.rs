@@ -15,15 +15,16 @@ const LINES: f64 = 260.0;
 pub fn chart(rows: &[Row]) -> String {
     let all: Vec<Medians> = medians(rows).into_iter().filter(|one| one.kind != Kind::Direct).collect();
     let (growing, bars): (Vec<&Medians>, Vec<&Medians>) = all.iter().partition(|one| one.scenario.aim == Aim::Growth);
-    let top = 40.0 + bars.len() as f64 * BAR;
-    let height = top + if growing.is_empty() { 0.0 } else { LINES + 60.0 };
+    let top = if bars.is_empty() { 0.0 } else { 40.0 + bars.len() as f64 * BAR };
+    let height = top + if growing.is_empty() { 0.0 } else { LINES + 70.0 };
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
          font-size=\"12\">\n<title>Processor time of a frame</title>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
-         <text x=\"8\" y=\"18\" font-weight=\"bold\">CPU per frame in µs (each load on a scale of its own)</text>\n"
+         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     );
-    draw_bars(&bars, &mut out);
+    if !bars.is_empty() {
+        draw_bars(&bars, &mut out);
+    }
     if !growing.is_empty() {
         draw_lines(&growing, top, &mut out);
     }
@@ -38,6 +39,9 @@ fn color(kind: Kind) -> &'static str {
 }
 
 fn draw_bars(bars: &[&Medians], out: &mut String) {
+    out.push_str(
+        "<text x=\"8\" y=\"18\" font-weight=\"bold\">CPU per frame in µs (each load on a scale of its own)</text>\n",
+    );
     for (at, one) in bars.iter().enumerate() {
         let same = bars.iter().filter(|other| other.scenario.name == one.scenario.name);
         let most = same.map(|other| other.per_frame).fold(f64::MIN_POSITIVE, f64::max);
@@ -64,8 +68,10 @@ fn draw_lines(growing: &[&Medians], top: f64, out: &mut String) {
     let most = growing.iter().map(|one| one.per_frame).fold(f64::MIN_POSITIVE, f64::max);
     let _ = writeln!(
         out,
-        "<text x=\"8\" y=\"{:.0}\" font-weight=\"bold\">CPU per frame in µs, over the number of streams</text>",
-        top + 18.0
+        "<text x=\"8\" y=\"{:.0}\" font-weight=\"bold\">CPU per frame in µs, over the number of streams</text>\
+         <path d=\"M40 {:.0}H{WIDTH}\" stroke=\"#ccc\"/>",
+        top + 18.0,
+        top + 40.0 + LINES,
     );
     let x = |pages: usize| 40.0 + (pages as f64).log2() / 11.0 * (WIDTH - 200.0);
     let y = |value: f64| top + 40.0 + LINES * (1.0 - value / most);
@@ -89,6 +95,6 @@ fn draw_lines(growing: &[&Medians], top: f64, out: &mut String) {
     let mut streams: Vec<usize> = growing.iter().map(|one| one.scenario.pages).collect();
     streams.dedup();
     for pages in streams {
-        let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\">{pages}</text>", x(pages) - 8.0, top + LINES + 56.0);
+        let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\">{pages}</text>", x(pages) - 8.0, top + LINES + 58.0);
     }
 }

@@ -113,7 +113,7 @@ fn processor(one: &Medians, value: f64, digits: usize) -> String {
 
 fn cost(all: &[&Medians]) -> String {
     let mut out = String::from(
-        "| load | target | CPU/frame µs | of nginx | CPU/answer ms | first frame µs p50 / p99 | added p50 / p99 \
+        "### Cost and delay\n\n| load | target | CPU/frame µs | of nginx | CPU/answer ms | first frame µs p50 / p99 | added p50 / p99 \
          | transit µs p50 / p99 |\n|---|---|---:|---:|---:|---:|---:|---:|\n",
     );
     let pair = |(half, most): (f64, f64)| format!("{half:.0} / {most:.0}");
@@ -139,7 +139,7 @@ fn cost(all: &[&Medians]) -> String {
 
 fn memory(all: &[&Medians]) -> String {
     let mut out = String::from(
-        "| streams | target | KiB/stream | lateness ms p50 / p99 | CPU/frame µs | of nginx |\n|---:|---|---:|---:|---:|---:|\n",
+        "### Many slow streams\n\n| streams | target | KiB/stream | lateness ms p50 / p99 | CPU/frame µs | of nginx |\n|---:|---|---:|---:|---:|---:|\n",
     );
     for one in all {
         let _ = writeln!(
@@ -163,7 +163,7 @@ fn growth(all: &[&Medians]) -> String {
     kinds.dedup();
     kinds.sort_by_key(|kind| Kind::ALL.iter().position(|one| one == kind));
     kinds.dedup();
-    let mut out = String::from("CPU/frame in µs (KiB/stream):\n\n| streams |");
+    let mut out = String::from("### Growth\n\nCPU/frame in µs (KiB/stream):\n\n| streams |");
     out.extend(kinds.iter().map(|kind| format!(" {} |", kind.name())));
     out.push_str("\n|---:|");
     out.push_str(&"---:|".repeat(kinds.len()));
@@ -174,7 +174,11 @@ fn growth(all: &[&Medians]) -> String {
         let _ = write!(out, "| {pages} |");
         for kind in &kinds {
             let cell = all.iter().find(|one| (one.pages, one.kind) == (pages, *kind));
-            let cell = cell.map(|one| format!(" {:.1} ({:.1}) |", one.per_frame, one.per_stream));
+            // The memory of one stream cannot be told from what its thread keeps.
+            let cell = cell.map(|one| match one.pages {
+                1 => format!(" {:.1} |", one.per_frame),
+                _ => format!(" {:.1} ({:.1}) |", one.per_frame, one.per_stream),
+            });
             out.push_str(cell.as_deref().unwrap_or(" – |"));
         }
         out.push('\n');

@@ -72,7 +72,7 @@ pub fn table(starts: &[Start]) -> String {
         return String::new();
     }
     let mut out = String::from(
-        "| target | start to first answer, ms | resident when idle, MiB | of it not shared with files |\n|---|---:|---:|---:|\n",
+        "### Start and idle memory\n\n| target | start to first answer, ms | resident when idle, MiB | of it not shared with files |\n|---|---:|---:|---:|\n",
     );
     for start in starts {
         let mib = |kib: u64| kib as f64 / 1024.0;

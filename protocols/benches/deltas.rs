@@ -86,6 +86,7 @@ fn allocations(cost: &Cost) -> String {
 
 fn main() {
     let (providers, dialects) = (upstreams(), frontends());
+    println!("### In process\n");
     println!("| decode | bytes | ns | each frame new | 30 bytes of text more | allocations | with the longer text |");
     println!("|---|---:|---:|---:|---:|---:|---:|");
     for (name, upstream) in &providers {
