@@ -23,7 +23,7 @@ pub struct Seen {
     pub frames: u64,
     /// The target's processor time.
     pub cpu: Duration,
-    /// Microseconds from the request to the first frame, without the provider's own pause; sorted.
+    /// Microseconds from the request to the first frame, without the time in which the provider had it; sorted.
     pub first: Vec<u64>,
     /// Microseconds from the provider's write of a frame to the page's read of it; sorted, one of each read.
     pub transit: Vec<u64>,
@@ -103,7 +103,6 @@ impl Visit {
         // Small where there are many pages.
         let room = if self.scenario.provider.pause.is_zero() { 64 << 10 } else { 2 << 10 };
         let (mut raw, mut text) = (Vec::with_capacity(room), Vec::new());
-        let pause = u64::try_from(self.scenario.provider.first.as_micros()).unwrap_or(0);
         while !self.over() {
             let asked = now();
             socket.write_all(self.kind.request(self.addr).as_bytes()).await?;
@@ -120,12 +119,13 @@ impl Visit {
                 let read = now();
                 let begun = marks.count() > 0;
                 let ended = body.read(&mut raw, &mut text).map_err(|error| self.wrong(&error.to_string()))?;
-                let (frames, last) = marks.take(&mut text).map_err(|()| self.wrong("a frame is missing"))?;
-                if frames > 0 && self.shared.measuring.load(Ordering::Relaxed) {
-                    self.shared.frames.fetch_add(frames, Ordering::Relaxed);
-                    transit.extend(last.map(|said| read.saturating_sub(said)));
+                let new = marks.take(&mut text).map_err(|()| self.wrong("a frame is missing"))?;
+                if new.frames > 0 && self.shared.measuring.load(Ordering::Relaxed) {
+                    self.shared.frames.fetch_add(new.frames, Ordering::Relaxed);
+                    transit.push(read.saturating_sub(new.time));
+                    // A read of several frames has the last one's times.
                     if !begun {
-                        first.push((read - asked).saturating_sub(pause));
+                        first.push((read - asked).saturating_sub(new.held));
                     }
                 }
                 if ended {

@@ -1,13 +1,25 @@
-//! The mark in every frame's text: its number in the answer, and the time at which the provider wrote it. Some dialects
-//! say the whole text once more at the end, so a number that was read before is not counted again.
+//! The mark in every frame's text: its number in the answer, the time at which the provider wrote it, and for how long the
+//! provider had had the request then. Some dialects say the whole text once more at the end, so a number that was read before
+//! is not counted again.
 
 use memchr::memmem;
 
 const BEGIN: &[u8] = b"wq";
 
-/// The text of a frame.
-pub fn text(number: usize, time: u64) -> String {
-    format!("wq{number}.{time} and more ")
+/// The text of a frame; times in microseconds.
+pub fn text(number: usize, time: u64, held: u64) -> String {
+    format!("wq{number}.{time}.{held} and more ")
+}
+
+/// What new marks say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct New {
+    /// How many there are.
+    pub frames: u64,
+    /// When the last was written.
+    pub time: u64,
+    /// For how long the provider had had the request before it wrote the last.
+    pub held: u64,
 }
 
 /// The marks of one answer.
@@ -23,9 +35,9 @@ impl Marks {
         self.next
     }
 
-    /// How many new ones the text has, and the time in the last; wrong if one was left out. Takes all but a mark that is cut.
-    pub fn take(&mut self, text: &mut Vec<u8>) -> Result<(u64, Option<u64>), ()> {
-        let (before, mut last) = (self.next, None);
+    /// The new ones that the text has; wrong if one was left out. Takes all but a mark that is cut.
+    pub fn take(&mut self, text: &mut Vec<u8>) -> Result<New, ()> {
+        let mut new = New::default();
         let mut rest = text.as_slice();
         while let Some(found) = memmem::find(rest, BEGIN) {
             let behind = rest.get(found + BEGIN.len()..).unwrap_or_default();
@@ -35,24 +47,25 @@ impl Marks {
             };
             let (mark, after) = behind.split_at(length);
             rest = after;
-            let Some((number, time)) = numbers(mark) else { continue };
+            let Some([number, time, held]) = numbers(mark) else { continue };
             if number > self.next {
                 return Err(());
             }
             if number == self.next {
-                (self.next, last) = (number + 1, Some(time));
+                self.next += 1;
+                new = New { frames: new.frames + 1, time, held };
             }
         }
         // A mark's first letter may be the last of the text.
         let kept = if rest.starts_with(BEGIN) { rest.len() } else { rest.len().min(BEGIN.len() - 1) };
         text.drain(..text.len() - kept);
-        Ok((self.next - before, last))
+        Ok(new)
     }
 }
 
-fn numbers(mark: &[u8]) -> Option<(u64, u64)> {
-    let (number, time) = std::str::from_utf8(mark).ok()?.split_once('.')?;
-    Some((number.parse().ok()?, time.parse().ok()?))
+fn numbers(mark: &[u8]) -> Option<[u64; 3]> {
+    let mut numbers = std::str::from_utf8(mark).ok()?.split('.').map(str::parse);
+    Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
 }
 
 #[cfg(test)]
@@ -60,7 +73,7 @@ mod tests {
     use super::*;
 
     fn answer(numbers: &[usize]) -> Vec<u8> {
-        numbers.iter().map(|number| text(*number, 400 + *number as u64)).collect::<String>().into_bytes()
+        numbers.iter().map(|number| text(*number, 400 + *number as u64, 7)).collect::<String>().into_bytes()
     }
 
     #[test]
@@ -68,11 +81,11 @@ mod tests {
         let whole = answer(&[0, 1, 2]);
         for cut in 0..whole.len() {
             let (mut marks, mut text) = (Marks::default(), whole[..cut].to_vec());
-            let (before, _) = marks.take(&mut text).unwrap();
+            let before = marks.take(&mut text).unwrap().frames;
             text.extend_from_slice(&whole[cut..]);
-            let (behind, last) = marks.take(&mut text).unwrap();
-            assert_eq!((before + behind, marks.count()), (3, 3), "cut at {cut}");
-            assert!(last.is_none_or(|last| last == 402), "cut at {cut}");
+            let behind = marks.take(&mut text).unwrap();
+            assert_eq!((before + behind.frames, marks.count()), (3, 3), "cut at {cut}");
+            assert!(behind.frames == 0 || (behind.time, behind.held) == (402, 7), "cut at {cut}");
             assert!(text.len() < BEGIN.len(), "cut at {cut}");
         }
     }
@@ -80,7 +93,7 @@ mod tests {
     #[test]
     fn text_that_is_said_again_is_not_counted() {
         let mut marks = Marks::default();
-        assert_eq!(marks.take(&mut answer(&[0, 1, 0, 1])), Ok((2, Some(401))));
+        assert_eq!(marks.take(&mut answer(&[0, 1, 0, 1])), Ok(New { frames: 2, time: 401, held: 7 }));
     }
 
     #[test]

@@ -102,9 +102,10 @@ async fn serve(mut socket: TcpStream, answers: &Mutex<Answers>) {
     let _ = socket.set_nodelay(true);
     let mut read = Vec::new();
     while let Some(path) = request(&mut socket, &mut read).await {
+        let received = now();
         let words = if path.ends_with("/messages") { &ANTHROPIC } else { &OPENAI };
         let answers = *answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if answer(&mut socket, words, answers).await.is_err() {
+        if answer(&mut socket, words, answers, received).await.is_err() {
             return;
         }
     }
@@ -131,7 +132,7 @@ async fn request(socket: &mut TcpStream, read: &mut Vec<u8>) -> Option<String> {
     head.split(' ').nth(1).map(str::to_owned)
 }
 
-async fn answer(socket: &mut TcpStream, words: &Words, answers: Answers) -> io::Result<()> {
+async fn answer(socket: &mut TcpStream, words: &Words, answers: Answers, received: u64) -> io::Result<()> {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     let mut out = head.as_bytes().to_vec();
     if !answers.first.is_zero() {
@@ -145,7 +146,9 @@ async fn answer(socket: &mut TcpStream, words: &Words, answers: Answers) -> io::
         if !answers.pause.is_zero() {
             clock.tick().await;
         }
-        chunk(&mut out, &format!("{}{}{}", words.before, marks::text(number, now()), words.behind));
+        let time = now();
+        let text = marks::text(number, time, time - received);
+        chunk(&mut out, &format!("{}{text}{}", words.before, words.behind));
         if !answers.pause.is_zero() || out.len() >= PIECE {
             socket.write_all(&out).await?;
             out.clear();
