@@ -10,25 +10,29 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::provider::{MARK, now};
+use super::body::Body;
+use super::marks::Marks;
+use super::provider::now;
 use super::scenario::Scenario;
-use super::target::Target;
+use super::target::{Memory, Target};
 
 /// What was seen in the measured time.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// Frames of text.
     pub frames: u64,
-    /// Answers that came to their end.
-    pub answers: u64,
     /// The target's processor time.
     pub cpu: Duration,
-    /// Microseconds from the request to the first frame, without the provider's own pause; sorted.
+    /// Microseconds from the request to the first frame, without the time in which the provider had it; sorted.
     pub first: Vec<u64>,
-    /// Microseconds from the provider's write of a frame to the page's read of it; sorted, one of many.
+    /// Microseconds from the provider's write of a frame to the page's read of it; sorted, one of each read.
     pub transit: Vec<u64>,
-    /// The target's memory in KiB while all streams are open.
-    pub resident: u64,
+    /// Pages that ask.
+    pub pages: usize,
+    /// The target's memory before any page came.
+    pub before: Memory,
+    /// The target's memory while all streams are open.
+    pub memory: Memory,
 }
 
 #[derive(Default)]
@@ -36,128 +40,110 @@ struct Shared {
     measuring: AtomicBool,
     over: AtomicBool,
     frames: AtomicU64,
-    answers: AtomicU64,
 }
 
-/// Lets the scenario's pages ask for `warm` and then, measured, for `time`.
-pub async fn run(scenario: &'static Scenario, target: &Target, warm: Duration, time: Duration) -> io::Result<Seen> {
+/// Lets this many pages ask for the scenario's answers, and measures for `time` when all have begun.
+pub async fn run(scenario: &'static Scenario, target: &Target, pages: usize, time: Duration) -> io::Result<Seen> {
+    let before = target.memory();
+    let warm = scenario.warm();
     let shared = Arc::new(Shared::default());
-    let mut pages = JoinSet::new();
-    for number in 0..scenario.pages {
-        let (shared, addr, asks) = (Arc::clone(&shared), target.addr, target.kind.asks());
+    let mut visits = JoinSet::new();
+    for number in 0..pages {
         // Not all in the same moment.
-        let wait = warm.mul_f64(0.8 * number as f64 / scenario.pages as f64);
-        pages.spawn(async move {
+        let wait = warm.mul_f64(0.8 * number as f64 / pages as f64);
+        let visit = Visit { addr: target.addr, kind: target.kind, scenario, shared: Arc::clone(&shared) };
+        visits.spawn(async move {
             sleep(wait).await;
-            visit(addr, asks, scenario, &shared).await
+            visit.run().await
         });
     }
     sleep(warm).await;
     shared.measuring.store(true, Ordering::Relaxed);
-    let before = target.cpu();
+    let cpu = target.cpu();
     sleep(time).await;
-    let mut seen = Seen { cpu: target.cpu().saturating_sub(before), resident: target.resident(), ..Seen::default() };
+    let mut seen = Seen {
+        cpu: target.cpu().saturating_sub(cpu),
+        frames: shared.frames.load(Ordering::Relaxed),
+        before,
+        memory: target.memory(),
+        pages,
+        ..Seen::default()
+    };
     shared.measuring.store(false, Ordering::Relaxed);
     shared.over.store(true, Ordering::Relaxed);
-    (seen.frames, seen.answers) = (shared.frames.load(Ordering::Relaxed), shared.answers.load(Ordering::Relaxed));
-    while let Some(page) = pages.join_next().await {
+    while let Some(page) = visits.join_next().await {
         let (first, transit) = page.map_err(io::Error::other)??;
         seen.first.extend(first);
         seen.transit.extend(transit);
     }
     seen.first.sort_unstable();
     seen.transit.sort_unstable();
+    if seen.frames == 0 {
+        return Err(io::Error::other(format!("{} gave no text in {}", target.kind.name(), scenario.name)));
+    }
     Ok(seen)
 }
 
+/// Times of first frames, and of the way of frames.
 type Times = (Vec<u64>, Vec<u64>);
 
-async fn visit(
+/// One page.
+struct Visit {
     addr: std::net::SocketAddr,
-    (path, body): (&str, &str),
-    scenario: &Scenario,
-    shared: &Shared,
-) -> io::Result<Times> {
-    let mut socket = TcpStream::connect(addr).await?;
-    socket.set_nodelay(true)?;
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {addr}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let (mut first, mut transit) = (Vec::new(), Vec::new());
-    let mut bytes = Vec::with_capacity(64 << 10);
-    while !shared.over.load(Ordering::Relaxed) {
-        let asked = now();
-        socket.write_all(head.as_bytes()).await?;
-        bytes.clear();
-        let (mut begun, mut at) = (false, 0);
-        loop {
-            if shared.over.load(Ordering::Relaxed) {
-                return Ok((first, transit));
-            }
-            if socket.read_buf(&mut bytes).await? == 0 {
-                return Err(io::Error::other("the answer was cut"));
-            }
-            let read = now();
-            let measuring = shared.measuring.load(Ordering::Relaxed);
-            let (frames, last) = count(&bytes, &mut at);
-            if frames > 0 && measuring {
-                shared.frames.fetch_add(frames, Ordering::Relaxed);
-                transit.extend(last.map(|said| read.saturating_sub(said)));
-                if !begun {
-                    let own = u64::try_from(scenario.provider.first.as_micros()).unwrap_or(0);
-                    first.push((read - asked).saturating_sub(own));
+    kind: super::target::Kind,
+    scenario: &'static Scenario,
+    shared: Arc<Shared>,
+}
+
+impl Visit {
+    async fn run(&self) -> io::Result<Times> {
+        let mut socket = TcpStream::connect(self.addr).await?;
+        socket.set_nodelay(true)?;
+        let (mut first, mut transit) = (Vec::new(), Vec::new());
+        // Small where there are many pages.
+        let room = if self.scenario.provider.pause.is_zero() { 64 << 10 } else { 2 << 10 };
+        let (mut raw, mut text) = (Vec::with_capacity(room), Vec::new());
+        while !self.over() {
+            let asked = now();
+            socket.write_all(self.kind.request(self.addr).as_bytes()).await?;
+            raw.clear();
+            text.clear();
+            let (mut body, mut marks) = (Body::new(), Marks::default());
+            loop {
+                if self.over() {
+                    return Ok((first, transit));
+                }
+                if socket.read_buf(&mut raw).await? == 0 {
+                    return Err(self.wrong("the answer was cut"));
+                }
+                let read = now();
+                let begun = marks.count() > 0;
+                let ended = body.read(&mut raw, &mut text).map_err(|error| self.wrong(&error.to_string()))?;
+                let new = marks.take(&mut text).map_err(|()| self.wrong("a frame is missing"))?;
+                if new.frames > 0 && self.shared.measuring.load(Ordering::Relaxed) {
+                    self.shared.frames.fetch_add(new.frames, Ordering::Relaxed);
+                    transit.push(read.saturating_sub(new.time));
+                    // A read of several frames has the last one's times.
+                    if !begun {
+                        first.push((read - asked).saturating_sub(new.held));
+                    }
+                }
+                if ended {
+                    break;
                 }
             }
-            begun |= frames > 0;
-            if bytes.ends_with(b"\r\n0\r\n\r\n") {
-                shared.answers.fetch_add(u64::from(measuring), Ordering::Relaxed);
-                break;
-            }
-            // What has been counted is not needed any more, but for a mark that is cut.
-            if bytes.len() > 32 << 10 {
-                let kept = bytes.len() - 64;
-                bytes.drain(..kept);
-                at = at.saturating_sub(kept);
+            if marks.count() != self.scenario.provider.frames as u64 {
+                return Err(self.wrong(&format!("an answer of {} frames", marks.count())));
             }
         }
+        Ok((first, transit))
     }
-    Ok((first, transit))
-}
 
-/// Counts the marks from `at` on, and gives the time in the last one.
-fn count(bytes: &[u8], at: &mut usize) -> (u64, Option<u64>) {
-    let (mut frames, mut last) = (0, None);
-    while let Some(found) = bytes.get(*at..).and_then(|rest| memchr::memmem::find(rest, MARK)) {
-        let begin = *at + found + MARK.len();
-        let digits = bytes.get(begin..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if digits == 0 || begin + digits == bytes.len() {
-            // Another word, or the rest of the number has not come.
-            if begin + digits == bytes.len() {
-                break;
-            }
-            *at = begin;
-            continue;
-        }
-        let number = bytes.get(begin..begin + digits).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-        (frames, last, *at) = (frames + 1, number, begin + digits);
+    fn over(&self) -> bool {
+        self.shared.over.load(Ordering::Relaxed)
     }
-    (frames, last)
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn marks_are_counted_once_however_they_are_cut() {
-        let text = b"wq12 a wq3 wqx wq456 ";
-        for cut in 0..text.len() {
-            let mut at = 0;
-            let (before, _) = count(&text[..cut], &mut at);
-            let (behind, last) = count(text, &mut at);
-            assert_eq!(before + behind, 3, "cut at {cut}");
-            assert!(last.is_none_or(|last| last == 456), "cut at {cut}");
-        }
+    fn wrong(&self, what: &str) -> io::Error {
+        io::Error::other(format!("{}, {}: {what}", self.kind.name(), self.scenario.name))
     }
 }

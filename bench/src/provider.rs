@@ -1,5 +1,5 @@
-//! A provider that says precomputed frames, in OpenAI's and in Anthropic's words. Every frame has the time in it at which
-//! it was written, so that a page knows how long it took.
+//! A provider that says precomputed frames, in OpenAI's and in Anthropic's words. Every frame has a number in it and the
+//! time at which it was written, so that a page knows what is new and how long it took.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,10 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::marks;
 use super::scenario::Answers;
-
-/// What stands in front of the time in every frame.
-pub const MARK: &[u8] = b"wq";
 
 /// Bytes that are written at once when there is no pause.
 const PIECE: usize = 16 << 10;
@@ -104,9 +102,10 @@ async fn serve(mut socket: TcpStream, answers: &Mutex<Answers>) {
     let _ = socket.set_nodelay(true);
     let mut read = Vec::new();
     while let Some(path) = request(&mut socket, &mut read).await {
+        let received = now();
         let words = if path.ends_with("/messages") { &ANTHROPIC } else { &OPENAI };
         let answers = *answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if answer(&mut socket, words, answers).await.is_err() {
+        if answer(&mut socket, words, answers, received).await.is_err() {
             return;
         }
     }
@@ -133,7 +132,7 @@ async fn request(socket: &mut TcpStream, read: &mut Vec<u8>) -> Option<String> {
     head.split(' ').nth(1).map(str::to_owned)
 }
 
-async fn answer(socket: &mut TcpStream, words: &Words, answers: Answers) -> io::Result<()> {
+async fn answer(socket: &mut TcpStream, words: &Words, answers: Answers, received: u64) -> io::Result<()> {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     let mut out = head.as_bytes().to_vec();
     if !answers.first.is_zero() {
@@ -143,11 +142,13 @@ async fn answer(socket: &mut TcpStream, words: &Words, answers: Answers) -> io::
     }
     chunk(&mut out, words.opening);
     let mut clock = tokio::time::interval(answers.pause.max(Duration::from_micros(1)));
-    for _ in 0..answers.frames {
+    for number in 0..answers.frames {
         if !answers.pause.is_zero() {
             clock.tick().await;
         }
-        chunk(&mut out, &format!("{}wq{} and more {}", words.before, now(), words.behind));
+        let time = now();
+        let text = marks::text(number, time, time - received);
+        chunk(&mut out, &format!("{}{text}{}", words.before, words.behind));
         if !answers.pause.is_zero() || out.len() >= PIECE {
             socket.write_all(&out).await?;
             out.clear();

@@ -1,17 +1,16 @@
-//! The figures as a table and as a picture.
+//! The figures as tables in Markdown.
 
 use std::fmt::Write as _;
 
 use super::load::Seen;
+use super::scenario::{Aim, Scenario};
+use super::target::Kind;
 
 /// One visit.
 pub struct Row {
-    pub scenario: &'static str,
-    pub target: &'static str,
+    pub scenario: &'static Scenario,
+    pub kind: Kind,
     pub round: usize,
-    /// The target's memory in KiB before any page came.
-    pub begin: u64,
-    pub streams: usize,
     pub seen: Seen,
 }
 
@@ -21,133 +20,168 @@ impl Row {
         self.seen.cpu.as_secs_f64() * 1e6 / self.seen.frames.max(1) as f64
     }
 
-    /// Milliseconds of processor time for an answer.
-    fn per_answer(&self) -> f64 {
-        self.seen.cpu.as_secs_f64() * 1e3 / self.seen.answers.max(1) as f64
-    }
-
     /// KiB of memory for a stream.
     fn per_stream(&self) -> f64 {
-        self.seen.resident.saturating_sub(self.begin) as f64 / self.streams.max(1) as f64
+        self.seen.memory.own.saturating_sub(self.seen.before.own) as f64 / self.seen.pages.max(1) as f64
     }
 }
 
+/// The value below which this share of them lies.
 fn share(sorted: &[u64], share: f64) -> f64 {
     let at = (sorted.len().saturating_sub(1) as f64 * share) as usize;
     sorted.get(at).copied().unwrap_or_default() as f64
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The one in the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 /// The medians over the rounds of one target in one scenario.
-struct Medians {
-    scenario: &'static str,
-    target: &'static str,
-    per_frame: f64,
-    /// Of nginx's in the same round, where nginx was there.
-    ratio: Option<f64>,
-    per_answer: f64,
+pub struct Medians {
+    pub scenario: &'static Scenario,
+    pub kind: Kind,
+    pub per_frame: f64,
+    /// Of nginx's in the same round.
+    pub ratio: Option<f64>,
     first: (f64, f64),
+    /// Above the direct line in the same round.
+    added: Option<(f64, f64)>,
     transit: (f64, f64),
     per_stream: f64,
-    frames: f64,
+    pages: usize,
 }
 
-fn medians(rows: &[Row]) -> Vec<Medians> {
-    let mut seen: Vec<(&str, &str)> = Vec::new();
+/// Of every target in every scenario, in the order of the visits.
+pub fn medians(rows: &[Row]) -> Vec<Medians> {
+    let mut all: Vec<Medians> = Vec::new();
     for row in rows {
-        if !seen.contains(&(row.scenario, row.target)) {
-            seen.push((row.scenario, row.target));
+        if !all.iter().any(|one| (one.scenario.name, one.kind) == (row.scenario.name, row.kind)) {
+            all.push(of_rounds(rows, row.scenario, row.kind));
         }
-    }
-    let mut all = Vec::new();
-    for (scenario, target) in seen {
-        let rounds: Vec<&Row> = rows.iter().filter(|row| (row.scenario, row.target) == (scenario, target)).collect();
-        let of = |what: &dyn Fn(&Row) -> f64| median(rounds.iter().map(|row| what(row)).collect());
-        let ratios: Vec<f64> = rounds
-            .iter()
-            .filter_map(|row| {
-                let same = |other: &&Row| (other.scenario, other.round, other.target) == (scenario, row.round, "nginx");
-                let nginx = rows.iter().find(same)?.per_frame();
-                (nginx > 0.0).then(|| row.per_frame() / nginx)
-            })
-            .collect();
-        let Some(first) = rounds.first() else { continue };
-        all.push(Medians {
-            scenario: first.scenario,
-            target: first.target,
-            per_frame: of(&Row::per_frame),
-            ratio: (!ratios.is_empty()).then(|| median(ratios)),
-            per_answer: of(&Row::per_answer),
-            first: (of(&|row| share(&row.seen.first, 0.5)), of(&|row| share(&row.seen.first, 0.99))),
-            transit: (of(&|row| share(&row.seen.transit, 0.5)), of(&|row| share(&row.seen.transit, 0.99))),
-            per_stream: of(&Row::per_stream),
-            frames: of(&|row| row.seen.frames as f64),
-        });
     }
     all
 }
 
-/// A table in Markdown.
-pub fn table(rows: &[Row]) -> String {
+fn of_rounds(rows: &[Row], scenario: &'static Scenario, kind: Kind) -> Medians {
+    let find = |kind: Kind| rows.iter().filter(move |row| (row.scenario.name, row.kind) == (scenario.name, kind));
+    let of = |what: &dyn Fn(&Row) -> f64| median(find(kind).map(what).collect());
+    // Each round beside another target's visit in the same round.
+    let beside = |other: Kind, what: &dyn Fn(&Row, &Row) -> f64| {
+        let pairs = find(kind).filter_map(|row| Some((row, find(other).find(|there| there.round == row.round)?)));
+        let values: Vec<f64> = pairs.map(|(row, there)| what(row, there)).collect();
+        (!values.is_empty()).then(|| median(values))
+    };
+    let first = |at: f64| move |row: &Row| share(&row.seen.first, at);
+    let transit = |at: f64| move |row: &Row| share(&row.seen.transit, at);
+    let added = |at: f64| beside(Kind::Direct, &|row, direct| first(at)(row) - first(at)(direct));
+    Medians {
+        scenario,
+        kind,
+        per_frame: of(&Row::per_frame),
+        ratio: beside(Kind::Nginx, &|row, nginx| row.per_frame() / nginx.per_frame().max(f64::MIN_POSITIVE)),
+        first: (of(&first(0.5)), of(&first(0.99))),
+        added: added(0.5).zip(added(0.99)),
+        transit: (of(&transit(0.5)), of(&transit(0.99))),
+        per_stream: of(&Row::per_stream),
+        pages: find(kind).next().map_or(0, |row| row.seen.pages),
+    }
+}
+
+/// All tables that there are figures for.
+pub fn tables(rows: &[Row]) -> String {
+    let all = medians(rows);
+    let mut out = String::new();
+    for (aim, table) in [(Aim::Cost, cost as fn(&[&Medians]) -> String), (Aim::Memory, memory), (Aim::Growth, growth)] {
+        let some: Vec<&Medians> = all.iter().filter(|one| one.scenario.aim == aim).collect();
+        if !some.is_empty() {
+            out.push_str(&table(&some));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn ratio(one: &Medians) -> String {
+    one.ratio.filter(|_| one.kind != Kind::Direct).map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"))
+}
+
+fn processor(one: &Medians, value: f64, digits: usize) -> String {
+    if one.kind == Kind::Direct { "–".to_owned() } else { format!("{value:.digits$}") }
+}
+
+fn cost(all: &[&Medians]) -> String {
     let mut out = String::from(
-        "| load | target | CPU/frame µs | of nginx | CPU/answer ms | first frame µs p50 / p99 | transit µs p50 / p99 \
-         | KiB/stream | frames |\n|---|---|---:|---:|---:|---:|---:|---:|---:|\n",
+        "### Cost and delay\n\n| load | target | CPU/frame µs | of nginx | CPU/answer ms | first frame µs p50 / p99 | added p50 / p99 \
+         | transit µs p50 / p99 |\n|---|---|---:|---:|---:|---:|---:|---:|\n",
     );
-    for row in medians(rows) {
-        let ratio = row.ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
+    let pair = |(half, most): (f64, f64)| format!("{half:.0} / {most:.0}");
+    let none = || "–".to_owned();
+    for one in all {
+        // Where as much is sent as goes, delays are those of full buffers.
+        let timed = one.scenario.pages == 1 || !one.scenario.provider.pause.is_zero();
         let _ = writeln!(
             out,
-            "| {} | {} | {:.2} | {ratio} | {:.3} | {:.0} / {:.0} | {:.0} / {:.0} | {:.1} | {:.0} |",
-            row.scenario,
-            row.target,
-            row.per_frame,
-            row.per_answer,
-            row.first.0,
-            row.first.1,
-            row.transit.0,
-            row.transit.1,
-            row.per_stream,
-            row.frames,
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            one.scenario.name,
+            one.kind.name(),
+            processor(one, one.per_frame, 2),
+            ratio(one),
+            processor(one, one.per_frame * one.scenario.provider.frames as f64 / 1e3, 3),
+            if timed { pair(one.first) } else { none() },
+            one.added.filter(|_| timed && one.kind != Kind::Direct).map_or_else(none, pair),
+            if timed { pair(one.transit) } else { none() },
         );
     }
     out
 }
 
-/// The processor time for a frame as bars (SVG).
-pub fn chart(rows: &[Row]) -> String {
-    const WIDTH: f64 = 720.0;
-    const BAR: f64 = 22.0;
-    const LEFT: f64 = 190.0;
-    let rows: Vec<Medians> = medians(rows).into_iter().filter(|row| row.target != "direct").collect();
-    let height = rows.len() as f64 * BAR + 40.0;
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<title>Processor time for a frame, by load and target</title>\n\
-         <text x=\"8\" y=\"18\" font-weight=\"bold\">CPU per frame in µs (each load on a scale of its own)</text>\n"
+fn memory(all: &[&Medians]) -> String {
+    let mut out = String::from(
+        "### Many slow streams\n\n| streams | target | KiB/stream | lateness ms p50 / p99 | CPU/frame µs | of nginx |\n|---:|---|---:|---:|---:|---:|\n",
     );
-    for (at, row) in rows.iter().enumerate() {
-        let top = rows.iter().filter(|other| other.scenario == row.scenario).map(|other| other.per_frame);
-        let most = top.fold(f64::MIN_POSITIVE, f64::max);
-        let length = row.per_frame / most * (WIDTH - LEFT - 80.0);
-        let y = 30.0 + at as f64 * BAR;
-        let fill = if row.target == "nginx" { "#9aa5b1" } else { "#2f6fde" };
+    for one in all {
         let _ = writeln!(
             out,
-            "<text x=\"8\" y=\"{:.0}\">{} · {}</text><rect x=\"{LEFT}\" y=\"{y:.0}\" width=\"{length:.1}\" \
-             height=\"{:.0}\" fill=\"{fill}\"/><text x=\"{:.1}\" y=\"{:.0}\">{:.2}</text>",
-            y + 14.0,
-            row.scenario,
-            row.target,
-            BAR - 6.0,
-            LEFT + length + 6.0,
-            y + 14.0,
-            row.per_frame,
+            "| {} | {} | {} | {:.2} / {:.2} | {} | {} |",
+            one.pages,
+            one.kind.name(),
+            processor(one, one.per_stream, 1),
+            one.transit.0 / 1e3,
+            one.transit.1 / 1e3,
+            processor(one, one.per_frame, 2),
+            ratio(one),
         );
     }
-    out.push_str("</svg>\n");
+    out
+}
+
+/// One line for each number of streams, one column for each target.
+fn growth(all: &[&Medians]) -> String {
+    let mut kinds: Vec<Kind> = all.iter().map(|one| one.kind).filter(|kind| *kind != Kind::Direct).collect();
+    kinds.dedup();
+    kinds.sort_by_key(|kind| Kind::ALL.iter().position(|one| one == kind));
+    kinds.dedup();
+    let mut out = String::from("### Growth\n\nCPU/frame in µs (KiB/stream):\n\n| streams |");
+    out.extend(kinds.iter().map(|kind| format!(" {} |", kind.name())));
+    out.push_str("\n|---:|");
+    out.push_str(&"---:|".repeat(kinds.len()));
+    out.push('\n');
+    let mut streams: Vec<usize> = all.iter().map(|one| one.pages).collect();
+    streams.dedup();
+    for pages in streams {
+        let _ = write!(out, "| {pages} |");
+        for kind in &kinds {
+            let cell = all.iter().find(|one| (one.pages, one.kind) == (pages, *kind));
+            // The memory of one stream cannot be told from what its thread keeps.
+            let cell = cell.map(|one| match one.pages {
+                1 => format!(" {:.1} |", one.per_frame),
+                _ => format!(" {:.1} ({:.1}) |", one.per_frame, one.per_stream),
+            });
+            out.push_str(cell.as_deref().unwrap_or(" – |"));
+        }
+        out.push('\n');
+    }
     out
 }

@@ -1,11 +1,12 @@
 //! What stands between the provider and the pages.
 
+use std::fs;
 use std::io::{self, BufRead as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use std::{fs, thread};
 
 use tokio::net::TcpStream;
 
@@ -22,13 +23,15 @@ pub enum Kind {
     UiStream,
     /// OpenAI to ChatKit, stored and resumable.
     ChatKit,
+    /// OpenAI to the UI stream of a route with memory: the same, each answer in a chat of its own.
+    Feed,
     /// OpenAI to callback SSE.
     Callback,
 }
 
 impl Kind {
     pub const ALL: &[Self] =
-        &[Self::Direct, Self::Nginx, Self::DataStream, Self::UiStream, Self::ChatKit, Self::Callback];
+        &[Self::Direct, Self::Nginx, Self::DataStream, Self::UiStream, Self::Callback, Self::ChatKit, Self::Feed];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -37,32 +40,61 @@ impl Kind {
             Self::DataStream => "data-stream",
             Self::UiStream => "ui-stream",
             Self::ChatKit => "chatkit",
+            Self::Feed => "feed",
             Self::Callback => "callback-sse",
         }
     }
 
-    /// The path that pages ask, and the body they send.
-    pub const fn asks(self) -> (&'static str, &'static str) {
-        const CHAT: &str = r#"{"id":"c","messages":[{"role":"user","content":"Hello there"}]}"#;
+    /// Whether it stores what is said.
+    const fn stores(self) -> bool {
+        matches!(self, Self::ChatKit | Self::Feed)
+    }
+
+    /// The path that pages ask, and the body they send; `#` is another number in each request.
+    const fn asks(self) -> (&'static str, &'static str) {
         match self {
             Self::Direct | Self::Nginx => (
                 "/v1/chat/completions",
                 r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"Hello there"}]}"#,
             ),
-            Self::DataStream => ("/data", CHAT),
+            Self::DataStream => ("/data", r#"{"id":"c","messages":[{"role":"user","content":"Hello there"}]}"#),
             Self::UiStream => (
                 "/ui",
                 r#"{"id":"c","trigger":"submit-message","messages":[{"id":"u","role":"user","parts":[{"type":"text","text":"Hello there"}]}]}"#,
             ),
+            Self::Callback => {
+                ("/callback", r#"{"session_id":"s","messages":[{"role":"user","content":"Hello there"}]}"#)
+            }
             Self::ChatKit => (
                 "/chatkit",
                 r#"{"type":"threads.create","params":{"input":{"content":[{"type":"input_text","text":"Hello there"}],"attachments":[],"inference_options":{}}}}"#,
             ),
-            Self::Callback => {
-                ("/callback", r#"{"session_id":"s","messages":[{"role":"user","content":"Hello there"}]}"#)
-            }
+            Self::Feed => (
+                "/feed",
+                r##"{"id":"c#","trigger":"submit-message","messages":[{"id":"u#","role":"user","parts":[{"type":"text","text":"Hello there"}]}]}"##,
+            ),
         }
     }
+
+    /// One request.
+    pub fn request(self, addr: SocketAddr) -> String {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let (path, body) = self.asks();
+        let body = body.replace('#', &NUMBER.fetch_add(1, Ordering::Relaxed).to_string());
+        let length = body.len();
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: {addr}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+    }
+}
+
+/// Memory in KiB.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// All that is resident, with what is shared with files.
+    pub resident: u64,
+    /// What belongs to the processes alone.
+    pub own: u64,
 }
 
 /// A running target; ended when dropped.
@@ -75,17 +107,23 @@ pub struct Target {
 impl Target {
     /// Starts it. Nothing if it is not on this machine.
     pub fn start(kind: Kind, provider: SocketAddr, folder: &Path) -> io::Result<Option<Self>> {
+        // A folder of its own: a store begins empty.
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let folder = folder.join(format!("{}-{}", kind.name(), NUMBER.fetch_add(1, Ordering::Relaxed)));
+        fs::create_dir_all(&folder)?;
         match kind {
             Kind::Direct => Ok(Some(Self { kind, addr: provider, child: None })),
-            Kind::Nginx => nginx(provider, folder),
-            _ => gateway(kind, provider, folder).map(Some),
+            Kind::Nginx => nginx(provider, &folder),
+            _ => gateway(kind, provider, &folder).map(Some),
         }
     }
 
     /// Waits until it takes connections.
-    pub async fn ready(&self, _provider: SocketAddr) -> io::Result<()> {
-        for _ in 0..200 {
+    pub async fn ready(&self) -> io::Result<()> {
+        for _ in 0..400 {
             if TcpStream::connect(self.addr).await.is_ok() {
+                // The last of its threads and processes begin.
+                tokio::time::sleep(Duration::from_millis(300)).await;
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -102,14 +140,19 @@ impl Target {
         Duration::from_nanos(times.sum())
     }
 
-    /// KiB of memory that it and its children have.
-    pub fn resident(&self) -> u64 {
-        let resident = |process: u32| {
-            let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
-        };
-        self.processes().into_iter().filter_map(resident).sum()
+    /// The memory that it and its children have.
+    pub fn memory(&self) -> Memory {
+        let mut sum = Memory::default();
+        for process in self.processes() {
+            let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+            let kib = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name));
+                line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0)
+            };
+            sum.resident += kib("VmRSS:");
+            sum.own += kib("RssAnon:");
+        }
+        sum
     }
 
     fn processes(&self) -> Vec<u32> {
@@ -162,34 +205,37 @@ fn nginx(provider: SocketAddr, folder: &Path) -> io::Result<Option<Target>> {
     let mut command = Command::new("nginx");
     command.arg("-p").arg(folder).arg("-c").arg(&path).stdout(Stdio::null()).stderr(Stdio::null());
     match command.spawn() {
-        Ok(child) => {
-            // Its workers are counted by their parent, so they must be there.
-            thread::sleep(Duration::from_millis(300));
-            Ok(Some(Target { kind: Kind::Nginx, addr, child: Some(child) }))
-        }
+        Ok(child) => Ok(Some(Target { kind: Kind::Nginx, addr, child: Some(child) })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 fn gateway(kind: Kind, provider: SocketAddr, folder: &Path) -> io::Result<Target> {
+    let routes = if kind.stores() {
+        "[store]\npath = \"bench.db\"\n\
+         [[routes]]\npath = \"/chatkit\"\nprotocol = \"chatkit\"\nmodel = \"o\"\n\
+         [[routes]]\npath = \"/feed\"\nprotocol = \"vercel-ui-stream\"\nmodel = \"o\"\nmemory = true\n"
+    } else {
+        "[[routes]]\npath = \"/data\"\nprotocol = \"vercel-data-stream\"\nmodel = \"o\"\n\
+         [[routes]]\npath = \"/ui\"\nprotocol = \"vercel-ui-stream\"\nmodel = \"a\"\n\
+         [[routes]]\npath = \"/callback\"\nprotocol = \"callback-sse\"\nmodel = \"o\"\n"
+    };
     let config = format!(
-        "[server]\nmax_connections = 20000\nmax_turns = 20000\n[store]\npath = \"bench.db\"\n\
+        "[server]\nmax_connections = 20000\nmax_turns = 20000\n\
          [providers.o]\nprotocol = \"openai-chat\"\nbase_url = \"http://{provider}/v1\"\n\
          [providers.a]\nprotocol = \"anthropic\"\nbase_url = \"http://{provider}\"\n\
-         [models.o]\ntargets = [\"o/gpt-4o\"]\n[models.a]\ntargets = [\"a/claude\"]\n\
-         [[routes]]\npath = \"/data\"\nprotocol = \"vercel-data-stream\"\nmodel = \"o\"\n\
-         [[routes]]\npath = \"/ui\"\nprotocol = \"vercel-ui-stream\"\nmodel = \"a\"\n\
-         [[routes]]\npath = \"/chatkit\"\nprotocol = \"chatkit\"\nmodel = \"o\"\n\
-         [[routes]]\npath = \"/callback\"\nprotocol = \"callback-sse\"\nmodel = \"o\"\n"
+         [models.o]\ntargets = [\"o/gpt-4o\"]\n[models.a]\ntargets = [\"a/claude\"]\n{routes}"
     );
     let path = folder.join("gateway.toml");
     fs::write(&path, config)?;
     let mut binary = std::env::current_exe()?;
     binary.set_file_name("chatwire");
     let mut command = Command::new(&binary);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&path).env("CHATWIRE_LOG", "error");
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(|error| {
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&path);
+    // As by default, a line is logged for each answer.
+    let log = fs::File::create(folder.join("gateway.log"))?;
+    let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().map_err(|error| {
         let help = "build it first: cargo build --release";
         io::Error::new(error.kind(), format!("{}: {error}; {help}", binary.display()))
     })?;

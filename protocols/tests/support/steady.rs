@@ -83,6 +83,13 @@ impl Steady {
         Self::with_frames(protocol, upstream, (0..ROUND).map(|at| frame(protocol, at)).collect())
     }
 
+    /// The same with texts that are longer than an event holds without memory of its own.
+    pub fn begin_long(protocol: &str, upstream: &dyn Upstream) -> Self {
+        let long =
+            |at| frame_with(protocol, at, &format!("{} and so the text goes on and on", TEXTS[at % TEXTS.len()]));
+        Self::with_frames(protocol, upstream, (0..ROUND).map(long).collect())
+    }
+
     /// The same with a space more in every other frame, so that a decoder has to read every one of them as new.
     pub fn begin_unlike(protocol: &str, upstream: &dyn Upstream) -> Self {
         let unlike = |at| if at % 2 == 0 { frame(protocol, at) } else { frame(protocol, at).replacen('{', "{ ", 1) };
@@ -150,10 +157,14 @@ impl Steady {
 }
 
 fn frame(protocol: &str, at: usize) -> String {
+    frame_with(protocol, at, TEXTS[at % TEXTS.len()])
+}
+
+fn frame_with(protocol: &str, at: usize, text: &str) -> String {
     let known = FRAMES.iter().find(|(known, _)| *known == protocol);
     let (_, frame) = known.unwrap_or_else(|| panic!("how does a text delta of {protocol} look?"));
     let changing = format!("{}", 1000 + at * 7919 % 8000);
-    frame.replace('#', &changing).replace('@', TEXTS[at % TEXTS.len()])
+    frame.replace('#', &changing).replace('@', text)
 }
 
 /// The protocol's replay stream up to its first text delta.
