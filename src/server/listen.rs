@@ -139,7 +139,7 @@ impl Listening {
             encryption: encryption.clone(),
         };
         let (workers, listener) = if threads {
-            (Some(Workers::start(server.threads, listener.into_std()?, &door)?), None)
+            (Some(Workers::start(server.threads, &listener.into_std()?, &door)?), None)
         } else {
             (None, Some(listener))
         };

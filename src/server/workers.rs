@@ -28,7 +28,7 @@ impl Workers {
     ///
     /// # Errors
     /// The system has no more threads or descriptors for us.
-    pub fn start(count: usize, listener: TcpListener, door: &Door) -> io::Result<Self> {
+    pub fn start(count: usize, listener: &TcpListener, door: &Door) -> io::Result<Self> {
         let (running, ends) = watch::channel(());
         let mut workers = Self { running: Some(running), threads: Vec::new() };
         for number in 0..count.max(1) {

@@ -199,7 +199,7 @@ mod tests {
             (&[("content-length", "12"), ("content-length", "12")], Ok(Framing::Length(12))),
             (&[("content-length", "12"), ("content-length", "13")], Err(Malformed("it has two lengths"))),
             (&[("content-length", "+12")], Err(Malformed("its length is no number"))),
-            (&[("content-length", "12"), ("transfer-encoding", "Chunked")], chunked.clone()),
+            (&[("content-length", "12"), ("transfer-encoding", "Chunked")], chunked),
             (&[("transfer-encoding", "gzip")], Err(Malformed("its transfer encoding is not the one of chunks"))),
             (
                 &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
