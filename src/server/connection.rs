@@ -2,17 +2,19 @@
 //! time limits that the HTTP library leaves to us.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use http::{Request, Version};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -27,6 +29,9 @@ use super::{exchange, proxies};
 use crate::access::Peer;
 use crate::config::plan::Server;
 use crate::seldom::Seldom;
+
+/// What connections of HTTP/2 begin with (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The smallest head limit that the HTTP library takes.
 const SMALLEST_HEAD: usize = 8192;
@@ -73,7 +78,7 @@ pub async fn serve(stream: TcpStream, guest: Guest, current: Current, stop: Stop
 }
 
 async fn speak<S>(
-    stream: S,
+    mut stream: S,
     (from, encrypted): (IpAddr, bool),
     watch: &Watch,
     requests: Addresses,
@@ -85,10 +90,18 @@ async fn speak<S>(
     let activity = watch.activity();
     let gateway = current.get();
     let server = &gateway.plan.server;
-    let (head, idle) = (server.head_timeout, server.idle_timeout);
-    let builder = builder(server);
-    let io = Patient::new(TokioIo::new(stream), server.write_timeout, Arc::clone(activity));
+    let times = (server.head_timeout, server.idle_timeout);
+    let (http1, http2) = builders(server);
+    let patience = server.write_timeout;
     drop(gateway);
+    let first = tokio::select! {
+        first = first_bytes(&mut stream) => first,
+        () = stop.clone().reached(Phase::Draining) => return,
+        _ = watch.overdue(times.0, times.1) => return,
+    };
+    let Ok(first) = first else { return };
+    let multiplexed = first.starts_with(PREFACE);
+    let io = Patient::new(TokioIo::new(stream), first, patience, Arc::clone(activity));
     let handover = Arc::new(Handover::default());
     let service = {
         let (activity, handover) = (Arc::clone(activity), Arc::clone(&handover));
@@ -110,40 +123,75 @@ async fn speak<S>(
             })
         })
     };
-    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
+    if multiplexed {
+        // It is seldom, and has much state.
+        let connection = http2.serve_connection(io, service);
+        Box::pin(drive(connection, |connection| connection.graceful_shutdown(), watch, stop, times)).await;
+        return;
+    }
+    let connection = http1.serve_connection(io, service).with_upgrades();
+    if drive(connection, |connection| connection.graceful_shutdown(), watch, stop, times).await
+        && let Some(socket) = handover.take()
+    {
+        let _running = activity.begin(false);
+        socket.await;
+    }
+}
+
+/// The first bytes of a connection: as many as tell which protocol it speaks, and what comes with them.
+async fn first_bytes<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Bytes> {
+    let mut first = BytesMut::new();
+    let mut bytes = [0; 2048];
+    while first.len() < PREFACE.len() && PREFACE.starts_with(&first) {
+        match stream.read(&mut bytes).await? {
+            0 => break,
+            read => first.extend_from_slice(&bytes[..read]),
+        }
+    }
+    Ok(first.freeze())
+}
+
+/// Answers what comes over a connection, within its times for a head and between requests. True if it ended by itself.
+/// `finish` has it finish what runs and take nothing new.
+async fn drive<C>(
+    connection: C,
+    finish: impl Fn(Pin<&mut C>),
+    watch: &Watch,
+    stop: Stop,
+    times: (Duration, Duration),
+) -> bool
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut connection = pin!(connection);
     // Until when the page may still ask something although it has been told that the connection closes.
     let (mut drains, mut parts) = (false, None);
-    let next = |drains, parts| Seldom::new(interruption(stop.clone(), drains, parts, watch, (head, idle)));
+    let next = |drains, parts| Seldom::new(interruption(stop.clone(), drains, parts, watch, times));
     let mut interruption = pin!(next(drains, parts));
     loop {
         tokio::select! {
             biased;
             ended = connection.as_mut() => {
-                if let Err(error) = ended {
+                if let Err(error) = &ended {
                     tracing::debug!(%error, "a connection ended early");
-                    return;
                 }
-                break;
+                return ended.is_ok();
             }
             interruption = interruption.as_mut() => match interruption {
                 Interruption::Draining => {
                     drains = true;
-                    connection.as_mut().graceful_shutdown();
+                    finish(connection.as_mut());
                 }
                 Interruption::Overdue(Overdue::Idle) => {
                     parts = Some(Instant::now() + PARTING);
-                    connection.as_mut().graceful_shutdown();
+                    finish(connection.as_mut());
                 }
                 // A request may have come in while the connection was told to close.
-                Interruption::Parting if activity.is_running() => parts = Some(Instant::now() + PARTING),
-                Interruption::Overdue(_) | Interruption::Parting | Interruption::Now => return,
+                Interruption::Parting if watch.activity().is_running() => parts = Some(Instant::now() + PARTING),
+                Interruption::Overdue(_) | Interruption::Parting | Interruption::Now => return false,
             }
         }
         interruption.set(next(drains, parts));
-    }
-    if let Some(socket) = handover.take() {
-        let _running = activity.begin(false);
-        socket.await;
     }
 }
 
@@ -171,23 +219,22 @@ async fn interruption(
     }
 }
 
-fn builder(server: &Server) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
+fn builders(server: &Server) -> (http1::Builder, http2::Builder<TokioExecutor>) {
+    let mut http1 = http1::Builder::new();
+    http1
         .timer(TokioTimer::new())
         // Frames are small: one piece is cheaper to send than three.
         .writev(false)
         // Heads are timed together with what comes before them.
         .header_read_timeout(None)
         .max_buf_size(server.max_head.max(SMALLEST_HEAD));
-    builder
-        .http2()
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(server.max_head).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS)
         .max_send_buf_size(STREAM_BUFFER)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
-    builder
+    (http1, http2)
 }

@@ -5,6 +5,9 @@ use crate::config::plan::Server;
 /// What is kept for files, the store, tools and whatever is open already.
 const RESERVE: usize = 64;
 
+/// What each thread that serves connections has open itself.
+const OF_THREAD: usize = 8;
+
 /// How much there can be at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
@@ -18,9 +21,10 @@ pub struct Room {
 /// answered. Raises the limit of this process as far as it may.
 pub fn room(server: &Server) -> Room {
     let wanted = Room { connections: server.max_connections.max(1), turns: (server.max_turns as usize).max(1) };
-    let needed = wanted.connections.saturating_add(wanted.turns).saturating_add(RESERVE);
+    let reserve = RESERVE + OF_THREAD * server.threads;
+    let needed = wanted.connections.saturating_add(wanted.turns).saturating_add(reserve);
     match raise(needed) {
-        Some(limit) => fitting(limit, wanted),
+        Some(limit) => fitting(limit, reserve, wanted),
         None => wanted,
     }
 }
@@ -33,8 +37,8 @@ pub fn tell(key: &'static str, wanted: usize, most: usize) {
 }
 
 /// What is left of a limit is for both in equal parts; what one of them does not want is for the other.
-fn fitting(limit: usize, wanted: Room) -> Room {
-    let left = limit.saturating_sub(RESERVE.min(limit / 4));
+fn fitting(limit: usize, reserve: usize, wanted: Room) -> Room {
+    let left = limit.saturating_sub(reserve.min(limit / 4));
     let half = left / 2;
     let connections = wanted.connections.min(half.max(left.saturating_sub(wanted.turns))).max(1);
     let turns = wanted.turns.min(half.max(left.saturating_sub(connections))).max(1);
@@ -81,14 +85,14 @@ mod tests {
             (8, of(5, 5), of(3, 3)),
             (0, of(5, 5), of(1, 1)),
         ] {
-            assert_eq!(fitting(limit, wanted), given, "{limit} for {wanted:?}");
+            assert_eq!(fitting(limit, RESERVE, wanted), given, "{limit} for {wanted:?}");
         }
     }
 
     proptest! {
         #[test]
         fn no_more_is_given_than_there_is(limit in 16_usize..5000, connections in 1_usize..5000, turns in 1_usize..5000) {
-            let given = fitting(limit, of(connections, turns));
+            let given = fitting(limit, RESERVE, of(connections, turns));
             prop_assert!(given.connections + given.turns <= limit);
             prop_assert!((1..=connections).contains(&given.connections) && (1..=turns).contains(&given.turns));
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use pin_project::pin_project;
 use tokio::time::{Sleep, sleep};
@@ -24,6 +25,8 @@ const READS: usize = 32;
 pub struct Patient<I> {
     #[pin]
     inner: I,
+    /// What was read before.
+    first: Bytes,
     patience: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     /// Set when our side is closed: until when the page's side is still read.
@@ -32,9 +35,9 @@ pub struct Patient<I> {
 }
 
 impl<I> Patient<I> {
-    /// A connection that fails when a write has waited for `patience`.
-    pub const fn new(inner: I, patience: Duration, activity: Arc<Activity>) -> Self {
-        Self { inner, patience, stalled: None, lingering: None, activity }
+    /// A connection of which `first` has been read, and which fails when a write has waited for `patience`.
+    pub const fn new(inner: I, first: Bytes, patience: Duration, activity: Arc<Activity>) -> Self {
+        Self { inner, first, patience, stalled: None, lingering: None, activity }
     }
 }
 
@@ -72,8 +75,13 @@ fn drain<I: Read>(mut inner: Pin<&mut I>, cx: &mut Context<'_>) -> Poll<io::Resu
 }
 
 impl<I: Read> Read for Patient<I> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
+        if !this.first.is_empty() {
+            let first = this.first.split_to(this.first.len().min(buffer.remaining()));
+            buffer.put_slice(&first);
+            return Poll::Ready(Ok(()));
+        }
         let polled = this.inner.poll_read(cx, buffer);
         if polled.is_ready() {
             this.activity.read();
@@ -132,7 +140,7 @@ mod tests {
 
     fn patient(inner: tokio::io::DuplexStream) -> Patient<TokioIo<tokio::io::DuplexStream>> {
         let watch = Arc::new(Waiting::default()).join();
-        Patient::new(TokioIo::new(inner), Duration::from_secs(60), Arc::clone(watch.activity()))
+        Patient::new(TokioIo::new(inner), Bytes::new(), Duration::from_secs(60), Arc::clone(watch.activity()))
     }
 
     #[tokio::test(start_paused = true)]

@@ -138,21 +138,22 @@ impl Listening {
             limit: Arc::clone(&limit),
             encryption: encryption.clone(),
         };
-        let (workers, listener) = if threads {
+        let (mut workers, listener) = if threads {
             (Some(Workers::start(server.threads, &listener.into_std()?, &door)?), None)
         } else {
             (None, Some(listener))
         };
-        let accepting = async {
-            match &listener {
-                Some(listener) => door.accept(listener).await,
-                None => std::future::pending().await,
+        let lost = async {
+            match (&listener, &mut workers) {
+                (Some(listener), _) => match door.accept(listener).await {},
+                (None, Some(workers)) => workers.lost().await,
+                (None, None) => std::future::pending().await,
             }
         };
         let draining = stop.clone().reached(Phase::Draining);
         tokio::select! {
             () = draining => {}
-            never = accepting => match never {},
+            () = lost => return Err(io::Error::other("a thread that serves connections has ended")),
             never = keep(encryption.as_deref()) => match never {},
             never = current.clone().sweep_always() => match never {},
             never = reloader.watch() => match never {},

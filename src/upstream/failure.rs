@@ -16,7 +16,7 @@ pub fn of_http1(error: &http1::Error) -> Box<Failure> {
         return Failure::exhausted(format!("{missing}: {}", with_causes(error.to_string(), error)));
     }
     let kind = match error {
-        http1::Error::Connect(error) if error.kind() == io::ErrorKind::TimedOut => FailureKind::Timeout,
+        http1::Error::Connect(error) if timed_out(error) => FailureKind::Timeout,
         http1::Error::Connect(_) => FailureKind::Connect,
         http1::Error::Lost(_) => FailureKind::Cut,
         http1::Error::Malformed(_) => FailureKind::Malformed,
@@ -47,6 +47,18 @@ pub fn of_general(error: &reqwest::Error) -> Box<Failure> {
 pub fn describe(error: &reqwest::Error) -> String {
     let text = if error.is_connect() { "no connection" } else { "the connection failed" };
     with_causes(text.to_owned(), error)
+}
+
+/// True if a deadline of the connection, or of one of its addresses, is among the causes.
+fn timed_out(error: &io::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn with_causes(mut text: String, error: &dyn std::error::Error) -> String {

@@ -46,7 +46,7 @@ impl Upstreams {
     /// that are open, and what is known of targets that both have; recordings in folders are read anew.
     ///
     /// # Errors
-    /// Recordings cannot be read.
+    /// TLS cannot be set up, or recordings cannot be read.
     pub fn new(plan: &Plan, before: Option<&Self>) -> io::Result<Self> {
         let health = before.map(|before| before.health.carried_over()).unwrap_or_default();
         let mut upstreams = Self { clients: Vec::new(), recordings: Vec::new(), health };
@@ -58,19 +58,26 @@ impl Upstreams {
             match &provider.source {
                 // No plan has a provider that a request brings.
                 Source::Brought(..) | Source::StandIn(_) => {}
-                Source::Http(_) => upstreams.add_clients(provider.timeouts.connect, before),
+                Source::Http(base_url) => {
+                    let clients = upstreams.add_clients(provider.timeouts.connect, before);
+                    if base_url.starts_with("https:") && !provider.http2 {
+                        clients.prepare_tls()?;
+                    }
+                }
                 Source::Replay { folder, .. } => upstreams.add_recordings(folder.as_ref(), before)?,
             }
         }
         Ok(upstreams)
     }
 
-    fn add_clients(&mut self, connect: Duration, before: Option<&Self>) {
-        if self.clients(connect).is_none() {
-            let kept = before.and_then(|before| before.clients(connect)).cloned();
-            let clients = kept.unwrap_or_else(|| Clients::new(connect));
-            self.clients.push((connect, clients));
+    fn add_clients(&mut self, connect: Duration, before: Option<&Self>) -> Clients {
+        if let Some(clients) = self.clients(connect) {
+            return clients.clone();
         }
+        let kept = before.and_then(|before| before.clients(connect)).cloned();
+        let clients = kept.unwrap_or_else(|| Clients::new(connect));
+        self.clients.push((connect, clients.clone()));
+        clients
     }
 
     fn add_recordings(&mut self, folder: Option<&PathBuf>, before: Option<&Self>) -> io::Result<()> {

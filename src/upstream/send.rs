@@ -1,12 +1,14 @@
 //! The request to a provider and the head of its answer.
 
-use std::env;
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use chatwire_protocols::error::{Failure, FailureKind};
 use chatwire_protocols::protocol::{AnswerHead, Auth, UpstreamRequest};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Url};
 
@@ -25,9 +27,6 @@ const ERROR_BODY_TIME: Duration = Duration::from_secs(5);
 /// Most connections to one server that the general client keeps for the next request.
 pub const KEPT: usize = 64;
 
-/// The variables that name a proxy.
-const PROXIES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-
 /// What requests are sent with.
 #[derive(Clone)]
 pub struct Clients {
@@ -36,8 +35,8 @@ pub struct Clients {
     general: Arc<OnceLock<General>>,
     /// How long a connection may take.
     connect: Duration,
-    /// True if the environment has a proxy, which only the general client knows how to ask.
-    proxied: bool,
+    /// The proxies of the environment and the system, which only the general client knows how to ask.
+    proxies: Arc<Matcher>,
 }
 
 struct General {
@@ -51,7 +50,7 @@ struct General {
 struct Outgoing {
     url: Url,
     headers: HeaderMap,
-    body: Vec<u8>,
+    body: Bytes,
 }
 
 struct Answer {
@@ -63,8 +62,16 @@ struct Answer {
 impl Clients {
     /// Clients whose connections are made within `connect`.
     pub fn new(connect: Duration) -> Self {
-        let proxied = PROXIES.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()));
-        Self { http1: http1::Client::new(connect), general: Arc::default(), connect, proxied }
+        let proxies = Arc::new(Matcher::from_system());
+        Self { http1: http1::Client::new(connect), general: Arc::default(), connect, proxies }
+    }
+
+    /// Gets ready for encrypted connections.
+    ///
+    /// # Errors
+    /// The system's certificates cannot be read.
+    pub fn prepare_tls(&self) -> io::Result<()> {
+        self.http1.prepare_tls()
     }
 
     /// Closes connections that nobody has used for long.
@@ -73,15 +80,19 @@ impl Clients {
     }
 
     async fn post(&self, outgoing: Outgoing, http2: bool, fresh: bool) -> Result<Answer, Box<Failure>> {
-        if http2 || self.proxied {
+        if http2 || self.is_proxied(&outgoing.url) {
             let general = self.general().map_err(|error| failure::of_general(&error))?;
             let client = if fresh { &general.fresh } else { &general.pooled };
             return post(client, outgoing).await;
         }
         let Outgoing { url, headers, body } = outgoing;
-        let answer = self.http1.post(&url, &headers, &body, fresh).await;
+        let answer = self.http1.post(&url, &headers, body, fresh).await;
         let (head, body) = answer.map_err(|error| failure::of_http1(&error))?;
         Ok(Answer { status: head.status, headers: head.headers, body: AnswerBody::Http1(Box::new(body)) })
+    }
+
+    fn is_proxied(&self, url: &Url) -> bool {
+        url.as_str().parse().is_ok_and(|url| self.proxies.intercept(&url).is_some())
     }
 
     fn general(&self) -> reqwest::Result<&General> {
@@ -206,7 +217,7 @@ fn outgoing(provider: &Provider, key: Option<usize>, request: UpstreamRequest) -
     for (name, value) in &provider.headers {
         secret(name, value.expose())?;
     }
-    Ok(Outgoing { url, headers, body: request.body })
+    Ok(Outgoing { url, headers, body: request.body.into() })
 }
 
 async fn error_body(mut body: AnswerBody) -> Vec<u8> {

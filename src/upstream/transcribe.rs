@@ -75,15 +75,14 @@ impl Upstreams {
             |what: &str| Failure::boxed(FailureKind::Internal, format!("provider `{}` {what}", provider.name));
         let url = provider.upstream.transcription(base_url).ok_or_else(|| missing("has no transcription"))?;
         let clients = self.clients(provider.timeouts.connect).ok_or_else(|| missing("has no client"))?.clone();
-        let request = request(url, &to.model, audio, media_type, ending);
+        let request = || request(url.clone(), &to.model, audio, media_type, ending);
         let key = self.health.of_provider(provider).keys().pick(Instant::now());
         let asking = async {
-            let again = request.clone();
-            let sent = send::send(Via::Pooled(clients.clone()), Arc::clone(provider), key, request).await;
+            let sent = send::send(Via::Pooled(clients.clone()), Arc::clone(provider), key, request()).await;
             let mut body = match sent {
                 // Providers often close a connection just when it is taken.
                 Err(error) if error.kind == FailureKind::Cut => {
-                    send::send(Via::Fresh(clients), Arc::clone(provider), key, again).await?
+                    send::send(Via::Fresh(clients), Arc::clone(provider), key, request()).await?
                 }
                 sent => sent?,
             };

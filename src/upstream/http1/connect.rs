@@ -85,7 +85,11 @@ impl Connector {
         tokio::time::timeout(self.timeout, connecting).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
-    fn tls(&self) -> io::Result<&TlsConnector> {
+    /// What encrypts connections.
+    ///
+    /// # Errors
+    /// The system's certificates cannot be read.
+    pub fn tls(&self) -> io::Result<&TlsConnector> {
         if let Some(tls) = self.tls.get() {
             return Ok(tls);
         }

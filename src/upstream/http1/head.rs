@@ -1,6 +1,8 @@
 //! The heads of a request and of its answer, without IO.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    ACCEPT, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, USER_AGENT,
+};
 use http::{StatusCode, Version};
 use reqwest::Url;
 
@@ -24,7 +26,9 @@ impl Head {
         let closes = |value: &HeaderValue| {
             value.to_str().is_ok_and(|text| text.split(',').any(|word| word.trim().eq_ignore_ascii_case("close")))
         };
-        self.version != Version::HTTP_11 || self.headers.get_all(CONNECTION).iter().any(closes)
+        // Two lengths that contradict each other are no ground for a next request.
+        let twofold = self.headers.contains_key(TRANSFER_ENCODING) && self.headers.contains_key(CONTENT_LENGTH);
+        twofold || self.version != Version::HTTP_11 || self.headers.get_all(CONNECTION).iter().any(closes)
     }
 }
 
@@ -40,8 +44,12 @@ pub fn write(url: &Url, headers: &HeaderMap, length: usize) -> Vec<u8> {
     if let Some(port) = url.port() {
         write(&[b":", port.to_string().as_bytes()]);
     }
-    write(&[b"\r\nuser-agent: ", super::super::send::USER_AGENT.as_bytes()]);
-    write(&[b"\r\naccept: */*\r\ncontent-length: ", length.to_string().as_bytes(), b"\r\n"]);
+    write(&[b"\r\ncontent-length: ", length.to_string().as_bytes(), b"\r\n"]);
+    for (name, usual) in [(USER_AGENT, super::super::send::USER_AGENT), (ACCEPT, "*/*")] {
+        if !headers.contains_key(&name) {
+            write(&[name.as_str().as_bytes(), b": ", usual.as_bytes(), b"\r\n"]);
+        }
+    }
     for (name, value) in headers {
         write(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
     }
@@ -130,9 +138,12 @@ mod tests {
         let head = String::from_utf8(write(&url, &headers, 12)).unwrap();
         let agent = super::super::super::send::USER_AGENT;
         let expected = format!(
-            "POST /v1/chat?api-version=2 HTTP/1.1\r\nhost: [::1]:8080\r\nuser-agent: {agent}\r\naccept: */*\r\n\
-             content-length: 12\r\ncontent-type: application/json\r\n\r\n"
+            "POST /v1/chat?api-version=2 HTTP/1.1\r\nhost: [::1]:8080\r\ncontent-length: 12\r\nuser-agent: {agent}\r\n\
+             accept: */*\r\ncontent-type: application/json\r\n\r\n"
         );
         assert_eq!(head, expected);
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/event-stream"))]);
+        let head = String::from_utf8(write(&url, &headers, 12)).unwrap();
+        assert_eq!(head.matches("accept:").count(), 1, "{head}");
     }
 }

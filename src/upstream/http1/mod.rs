@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{Buf as _, Bytes};
 use http::HeaderMap;
 use reqwest::Url;
 use tokio::io::ReadBuf;
@@ -22,6 +23,8 @@ use connect::{Connector, Origin, Socket};
 use framing::{Framing, Malformed};
 pub use head::Head;
 use pool::Pool;
+
+use super::exhausted;
 
 /// Most bytes of one read.
 const READ: usize = 64 << 10;
@@ -56,6 +59,7 @@ pub struct Client {
 pub struct Body {
     /// None behind the end.
     socket: Option<Socket>,
+    sending: Sending,
     framing: Framing,
     /// What came together with the head.
     first: Vec<u8>,
@@ -74,19 +78,25 @@ impl Client {
     ///
     /// # Errors
     /// There is no answer.
-    pub async fn post(&self, url: &Url, headers: &HeaderMap, body: &[u8], fresh: bool) -> Result<(Head, Body), Error> {
+    pub async fn post(&self, url: &Url, headers: &HeaderMap, body: Bytes, fresh: bool) -> Result<(Head, Body), Error> {
         let unknown = || Error::Connect(io::Error::new(io::ErrorKind::InvalidInput, "the address is not of the web"));
         let origin = Arc::new(Origin::of(url).ok_or_else(unknown)?);
         let kept = if fresh { None } else { self.pool.take(&origin) };
         let mut socket = match kept {
             Some(socket) => socket,
-            None => self.connector.connect(&origin).await.map_err(Error::Connect)?,
+            None => self.connect(&origin).await.map_err(Error::Connect)?,
         };
-        let mut sending = Sending { pieces: [&head::write(url, headers, body.len()), body], failed: None };
+        let head = Bytes::from(head::write(url, headers, body.len()));
+        let mut sending = Sending { pieces: [head, body], flushed: false, failed: None };
         let mut read = Vec::new();
         let (head, at) = loop {
             let came = read.len();
-            std::future::poll_fn(|cx| sending.poll(&mut socket, cx, &mut read)).await?;
+            std::future::poll_fn(|cx| {
+                sending.poll(&mut socket, cx);
+                poll_socket(&mut socket, cx, |bytes| read.extend_from_slice(bytes))
+            })
+            .await
+            .map_err(|error| Error::Lost(sending.failed.take().unwrap_or(error)))?;
             match head::read(&read)? {
                 Some(found) => break found,
                 None if read.len() == came => {
@@ -97,10 +107,27 @@ impl Client {
             }
         };
         let framing = Framing::of(head.version, head.status, &head.headers)?;
-        let reusable = sending.is_done() && !head.closes() && framing != Framing::UntilClose;
+        let reusable = !head.closes() && framing != Framing::UntilClose;
         read.drain(..at);
         let keep = reusable.then(|| (Arc::clone(&self.pool), origin));
-        Ok((head, Body { socket: Some(socket), framing, first: read, keep }))
+        Ok((head, Body { socket: Some(socket), sending, framing, first: read, keep }))
+    }
+
+    /// A new connection. Where we have used up what one takes, those that are kept for later make room.
+    async fn connect(&self, origin: &Origin) -> io::Result<Socket> {
+        let connected = self.connector.connect(origin).await;
+        if connected.as_ref().is_err_and(|error| exhausted::by(error).is_some()) && self.pool.clear() {
+            return self.connector.connect(origin).await;
+        }
+        connected
+    }
+
+    /// Gets ready for encrypted connections, so that whatever is wrong with the system's certificates is known at once.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn prepare_tls(&self) -> io::Result<()> {
+        self.connector.tls().map(|_| ())
     }
 
     /// Closes connections that nobody has used for long.
@@ -109,42 +136,45 @@ impl Client {
     }
 }
 
-/// A request on its way: a server may answer, and often refuses, before it has read all of it.
-struct Sending<'a> {
-    pieces: [&'a [u8]; 2],
+/// A request on its way: a server may answer before it has read all of it, and waits for the rest all the same.
+struct Sending {
+    pieces: [Bytes; 2],
+    flushed: bool,
     failed: Option<io::Error>,
 }
 
-impl Sending<'_> {
-    const fn is_done(&self) -> bool {
-        self.pieces[0].is_empty() && self.pieces[1].is_empty() && self.failed.is_none()
+impl Sending {
+    /// True if the server has got all of it, as far as can be known.
+    fn is_done(&self) -> bool {
+        self.flushed && self.failed.is_none()
     }
 
-    /// Writes what can be written, and is ready when something was read: nothing at the end.
-    fn poll(&mut self, socket: &mut Socket, cx: &mut Context<'_>, read: &mut Vec<u8>) -> Poll<Result<(), Error>> {
-        while self.failed.is_none() && !self.is_done() {
-            match socket.poll_write(cx, &self.pieces.map(IoSlice::new)) {
+    /// Writes what can be written.
+    fn poll(&mut self, socket: &mut Socket, cx: &mut Context<'_>) {
+        while !self.flushed && self.failed.is_none() {
+            let [first, second] = &self.pieces;
+            if first.is_empty() && second.is_empty() {
+                match socket.poll_flush(cx) {
+                    Poll::Ready(Ok(())) => self.flushed = true,
+                    Poll::Ready(Err(error)) => self.failed = Some(error),
+                    Poll::Pending => return,
+                }
+                continue;
+            }
+            match socket.poll_write(cx, &[IoSlice::new(first), IoSlice::new(second)]) {
                 Poll::Ready(Ok(written @ 1..)) => {
-                    let of_first = written.min(self.pieces[0].len());
-                    self.pieces[0] = &self.pieces[0][of_first..];
-                    self.pieces[1] = &self.pieces[1][written - of_first..];
+                    let of_first = written.min(first.len());
+                    self.pieces[0].advance(of_first);
+                    self.pieces[1].advance(written - of_first);
                 }
                 Poll::Ready(Ok(0)) => self.failed = Some(io::ErrorKind::WriteZero.into()),
-                // What it says may be in the answer.
+                // What the server has to say about that may be in its answer.
                 Poll::Ready(Err(error)) => self.failed = Some(error),
-                Poll::Pending => break,
+                Poll::Pending => return,
             }
         }
-        if self.failed.is_none()
-            && let Poll::Ready(Err(error)) = socket.poll_flush(cx)
-        {
-            self.failed = Some(error);
-        }
-        let come = |bytes: &[u8]| read.extend_from_slice(bytes);
-        match ready!(poll_socket(socket, cx, come)) {
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(Err(Error::Lost(self.failed.take().unwrap_or(error)))),
-        }
+        // It may be large.
+        self.pieces = [Bytes::new(), Bytes::new()];
     }
 }
 
@@ -156,6 +186,9 @@ impl Body {
         mut piece: impl FnMut(&[u8]),
     ) -> Poll<Option<Result<(), Box<str>>>> {
         let Some(socket) = &mut self.socket else { return Poll::Ready(None) };
+        if !self.sending.is_done() {
+            self.sending.poll(socket, cx);
+        }
         let (framing, mut behind) = (&mut self.framing, false);
         let was_over = framing.is_over();
         let mut take = |bytes: &[u8]| {

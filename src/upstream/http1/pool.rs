@@ -1,17 +1,21 @@
 //! Connections that wait for their next request.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 
 use super::connect::{Origin, Socket};
 
-/// Most connections to one server that are kept.
-const MOST: usize = 64;
+/// Most connections that are kept, and most of one thread to one server.
+const MOST: usize = 256;
+const MOST_OF_ONE: usize = 64;
 
 /// How long one is kept.
 const IDLE: Duration = Duration::from_secs(90);
@@ -31,8 +35,8 @@ impl Pool {
         let key = (here(), Arc::clone(origin));
         loop {
             // What is closed is dropped outside of the lock.
-            let (_, mut socket) = self.idle().get_mut(&key)?.pop()?;
-            if waits(&mut socket) {
+            let (since, mut socket) = self.idle().get_mut(&key)?.pop()?;
+            if since.elapsed() < IDLE && waits(&mut socket) {
                 return Some(socket);
             }
         }
@@ -41,8 +45,11 @@ impl Pool {
     /// Keeps a connection.
     pub fn put(&self, origin: &Arc<Origin>, socket: Socket) {
         let mut idle = self.idle();
+        if idle.values().map(Vec::len).sum::<usize>() >= MOST {
+            return;
+        }
         let kept = idle.entry((here(), Arc::clone(origin))).or_default();
-        let unwanted = if kept.len() >= MOST { kept.drain(..1).next() } else { None };
+        let unwanted = if kept.len() >= MOST_OF_ONE { kept.drain(..1).next() } else { None };
         kept.push((Instant::now(), socket));
         drop(idle);
         drop(unwanted);
@@ -55,6 +62,12 @@ impl Pool {
             unwanted.extend(kept.extract_if(.., |(since, socket)| since.elapsed() >= IDLE || !waits(socket)));
             !kept.is_empty()
         });
+    }
+
+    /// Closes all. False if there was none.
+    pub fn clear(&self) -> bool {
+        let unwanted = std::mem::take(&mut *self.idle());
+        !unwanted.is_empty()
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
@@ -71,5 +84,7 @@ fn here() -> Option<Id> {
 fn waits(socket: &mut Socket) -> bool {
     let mut byte = [0];
     let mut buffer = tokio::io::ReadBuf::new(&mut byte);
-    socket.poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer).is_pending()
+    // Out of turn: a task that has done much would otherwise be told that nothing is there.
+    let look = pin!(unconstrained(poll_fn(|cx| socket.poll_read(cx, &mut buffer))));
+    look.poll(&mut Context::from_waker(Waker::noop())).is_pending()
 }
