@@ -38,6 +38,13 @@ pub enum AnswerBody {
 }
 
 impl AnswerBody {
+    /// The answer is complete, whatever may still come.
+    pub fn let_go(&mut self) {
+        if let Self::Http1(body) = self {
+            body.let_go();
+        }
+    }
+
     /// Gives the next bytes to `piece`, in as many pieces as they came in; `None` at the end. An error is why the answer
     /// was cut, for the log.
     pub fn poll_read(

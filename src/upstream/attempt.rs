@@ -236,6 +236,9 @@ impl Attempt {
         }
         let heard = self.pass(out);
         if progress == Progress::Ended && matches!(heard, Heard::More) {
+            if let State::Reading { body, .. } = &mut self.state {
+                body.let_go();
+            }
             self.state = State::Over;
             return Heard::End;
         }

@@ -215,14 +215,24 @@ impl Body {
             }
             Ok(read) => {
                 if over || read == 0 {
-                    let socket = self.socket.take();
-                    if let (Some(socket), Some((pool, origin)), true, false) = (socket, self.keep.take(), over, behind)
-                    {
-                        pool.put(&origin, socket);
+                    if behind {
+                        self.keep = None;
                     }
+                    self.let_go();
                 }
                 Poll::Ready((read > 0).then_some(Ok(())))
             }
+        }
+    }
+
+    /// Nobody wants the rest. The connection is kept for the next request: what is missing of the answer's end, often just
+    /// the last chunk's, is read when it is needed.
+    pub fn let_go(&mut self) {
+        if let (Some(socket), Some((pool, origin)), true) =
+            (self.socket.take(), self.keep.take(), self.sending.is_done())
+            && self.first.is_empty()
+        {
+            pool.put(&origin, socket, self.framing.clone());
         }
     }
 
@@ -242,4 +252,138 @@ fn poll_socket(socket: &mut Socket, cx: &mut Context<'_>, come: impl FnOnce(&[u8
         }
         Poll::Ready(Ok(()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+    async fn server() -> (TcpListener, Url) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/v1", listener.local_addr().unwrap())).unwrap();
+        (listener, url)
+    }
+
+    fn client() -> Client {
+        Client::new(Duration::from_secs(20))
+    }
+
+    async fn ask(client: &Client, url: &Url, body: impl Into<Bytes>, fresh: bool) -> Result<(Head, Body), Error> {
+        client.post(url, &HeaderMap::new(), body.into(), fresh).await
+    }
+
+    async fn read_until(socket: &mut TcpStream, end: &str) {
+        let mut read = Vec::new();
+        while !read.ends_with(end.as_bytes()) {
+            assert_ne!(socket.read_buf(&mut read).await.unwrap(), 0);
+        }
+    }
+
+    async fn piece(body: &mut Body) -> Option<Result<Vec<u8>, Box<str>>> {
+        let mut read = Vec::new();
+        let came = std::future::poll_fn(|cx| body.poll_read(cx, |bytes| read.extend_from_slice(bytes))).await;
+        came.map(|came| came.map(|()| read))
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_needs_to_the_end_leaves_its_connection_when_it_has_ended() {
+        let (listener, url) = server().await;
+        let client = client();
+        let (sent, mut socket) = tokio::join!(ask(&client, &url, "ask", false), async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            read_until(&mut socket, "ask").await;
+            socket.write_all(format!("{HEAD}5\r\nhello\r\n").as_bytes()).await.unwrap();
+            socket
+        });
+        let mut body = sent.unwrap().1;
+        let mut said = Vec::new();
+        while said != b"hello" {
+            said.extend(piece(&mut body).await.unwrap().unwrap());
+        }
+        body.let_go();
+        let origin = Arc::new(Origin::of(&url).unwrap());
+        assert!(client.pool.take(&origin).is_none(), "its answer has not ended");
+        socket.write_all(b"0\r\n\r\n").await.unwrap();
+        let mut kept = None;
+        while kept.is_none() {
+            tokio::task::yield_now().await;
+            kept = client.pool.take(&origin);
+        }
+        client.pool.put(&origin, kept.unwrap(), Framing::Length(0));
+        let (sent, ()) = tokio::join!(ask(&client, &url, "more", false), async {
+            read_until(&mut socket, "more").await;
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        });
+        assert_eq!(piece(&mut sent.unwrap().1).await, Some(Ok(b"ok".to_vec())), "on the same connection");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_says_something_or_is_closed_between_requests_is_used_for_none() {
+        for says in [Some("HTTP/1.1 408 Request Timeout\r\n\r\n"), None] {
+            let (listener, url) = server().await;
+            let client = client();
+            let origin = Arc::new(Origin::of(&url).unwrap());
+            let (socket, accepted) = tokio::join!(client.connect(&origin), listener.accept());
+            client.pool.put(&origin, socket.unwrap(), Framing::Length(0));
+            let (mut theirs, _) = accepted.unwrap();
+            match says {
+                Some(text) => theirs.write_all(text.as_bytes()).await.unwrap(),
+                None => drop(theirs),
+            }
+            while !client.pool.idle_is_empty() {
+                tokio::task::yield_now().await;
+                client.sweep();
+            }
+            assert!(client.pool.take(&origin).is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_answers_early_gets_the_rest_of_the_request() {
+        const LARGE: usize = 16 << 20;
+        let (listener, url) = server().await;
+        let client = client();
+        let large = Bytes::from(vec![b'x'; LARGE]);
+        let serving = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            socket.write_all(format!("{HEAD}2\r\nhi\r\n").as_bytes()).await.unwrap();
+            let mut read = 0;
+            let mut bytes = vec![0; 1 << 16];
+            while read < LARGE {
+                read += socket.read(&mut bytes).await.unwrap();
+            }
+            socket.write_all(b"4\r\ndone\r\n0\r\n\r\n").await.unwrap();
+        });
+        let (_, mut body) = ask(&client, &url, large, false).await.unwrap();
+        let mut said = Vec::new();
+        while let Some(read) = piece(&mut body).await {
+            said.extend(read.unwrap());
+        }
+        assert_eq!(said, b"hidone");
+        serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_cut_does_not_look_finished() {
+        for cut in ["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello", &format!("{HEAD}5\r\nhello\r\n0\r\n")] {
+            let (listener, url) = server().await;
+            let client = client();
+            let (sent, ()) = tokio::join!(ask(&client, &url, "ask", false), async {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                read_until(&mut socket, "ask").await;
+                socket.write_all(cut.as_bytes()).await.unwrap();
+            });
+            let mut body = sent.unwrap().1;
+            let mut last = piece(&mut body).await;
+            while last.as_ref().is_some_and(Result::is_ok) {
+                last = piece(&mut body).await;
+            }
+            assert!(last.is_some_and(|last| last.is_err()), "{cut:?}");
+        }
+    }
 }
