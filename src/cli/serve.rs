@@ -41,7 +41,10 @@ fn read(args: &ServeArgs) -> Reading {
 fn start(plan: Plan, origin: Origin) -> io::Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listening = server::bind_reloading(plan, origin).await?;
-        print(&format!("listening on {}://{}\n", listening.scheme(), listening.local_addr()?));
-        server::run(listening).await
+        let address = format!("{}://{}", listening.scheme(), listening.local_addr()?);
+        let ready = || {
+            let _ = print(&format!("listening on {address}\n"));
+        };
+        server::run(listening, ready).await
     })
 }

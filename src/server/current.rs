@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use super::gateway::Gateway;
 use crate::threads::Swept;
 
-/// How often unused connections to providers are closed.
-const CONNECTIONS: Duration = Duration::from_secs(15);
+/// How often connections to providers that nobody uses are looked at: some have been closed by the other side.
+const CONNECTIONS: Duration = Duration::from_secs(2);
 
 /// Gives the gateway that is in force.
 #[derive(Clone)]

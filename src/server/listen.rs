@@ -61,14 +61,15 @@ async fn open(plan: Plan, origin: Option<Origin>) -> io::Result<Listening> {
 }
 
 /// Answers until SIGTERM or SIGINT, then finishes what runs. A second signal ends at once. SIGHUP has the configuration
-/// read again. Connections are served by threads of their own, one for each processor unless the plan says otherwise.
+/// read again. Connections are served by threads of their own, one for each processor unless the plan says otherwise;
+/// `ready` is called when they are there.
 ///
 /// # Errors
 /// Signals cannot be listened for; there are no threads.
-pub async fn run(listening: Listening) -> io::Result<()> {
+pub async fn run(listening: Listening, ready: impl FnOnce()) -> io::Result<()> {
     let signals = tokio::spawn(signals(listening.stopper())?);
     let hangups = tokio::spawn(reload::on_hangup(listening.reloader(), listening.stopper())?);
-    let served = listening.serve_by(true).await;
+    let served = listening.serve_by(true, ready).await;
     signals.abort();
     hangups.abort();
     served
@@ -125,10 +126,10 @@ impl Listening {
     /// Answers until it is stopped and drained, all in the caller's runtime.
     pub async fn serve(self) {
         // Only threads can fail to begin.
-        let _ = self.serve_by(false).await;
+        let _ = self.serve_by(false, || ()).await;
     }
 
-    async fn serve_by(self, threads: bool) -> io::Result<()> {
+    async fn serve_by(self, threads: bool, ready: impl FnOnce()) -> io::Result<()> {
         let Self { listener, encryption, current, reloader, stopper, stop } = self;
         let server = current.get().plan.server.clone();
         let limit = Arc::new(ConnectionLimit::new(&server));
@@ -143,6 +144,7 @@ impl Listening {
         } else {
             (None, Some(listener))
         };
+        ready();
         let lost = async {
             match (&listener, &mut workers) {
                 (Some(listener), _) => match door.accept(listener).await {},

@@ -76,7 +76,7 @@ async fn a_second_stop_ends_at_once() {
 async fn a_signal_stops_the_gateway() {
     let listening = Setup::new(&[]).bind().await;
     let addr = listening.local_addr().unwrap();
-    let task = tokio::spawn(run(listening));
+    let task = tokio::spawn(run(listening, || ()));
     Page::raw(addr, "GET /health HTTP/1.1\r\nhost: a\r\n\r\n").await.until("ok").await;
     let id = std::process::id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
