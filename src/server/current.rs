@@ -10,7 +10,7 @@ use super::gateway::Gateway;
 use crate::threads::Swept;
 
 /// How often connections to providers that nobody uses are looked at: some have been closed by the other side.
-const CONNECTIONS: Duration = Duration::from_secs(2);
+const CONNECTIONS: Duration = Duration::from_secs(1);
 
 /// Gives the gateway that is in force.
 #[derive(Clone)]

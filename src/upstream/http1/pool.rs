@@ -23,7 +23,7 @@ const MOST_OF_ONE: usize = 64;
 const IDLE: Duration = Duration::from_secs(90);
 
 /// How long the last bytes of an answer may take that nobody needs.
-const ENDING: Duration = Duration::from_secs(2);
+const ENDING: Duration = Duration::from_secs(1);
 
 /// Most reads of what nobody needs.
 const MOST_READS: usize = 16;
