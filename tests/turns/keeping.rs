@@ -48,7 +48,7 @@ async fn a_store_that_fails_fails_the_turn_and_nothing_looks_finished() {
     assert_eq!(failure.kind, FailureKind::Internal);
     assert!(!events.iter().any(|event| matches!(event, Event::StepEnd(_) | Event::BlockEnd { whole: true, .. })));
     assert!(events.iter().any(|event| matches!(event, Event::BlockEnd { whole: false, .. })), "it is closed");
-    asked.closed().await;
+    drop(asked);
     bench.check_empty().await;
     assert!(bench.items().await.is_empty());
 }
@@ -92,7 +92,7 @@ async fn a_thread_that_is_gone_fails_its_turn() {
     assert!(bench.store.delete_thread(&bench.owner, THREAD).await.unwrap());
     asked.send("finish stop\n").await;
     assert!(matches!(page.all().await.last(), Some(Event::Failed(_))));
-    asked.closed().await;
+    drop(asked);
     bench.check_empty().await;
 }
 
