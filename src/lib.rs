@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod cache;
+mod causes;
 pub mod cli;
 mod clock;
 pub mod config;

@@ -9,6 +9,7 @@ mod support;
 
 use bytes::BytesMut;
 use chatwire_protocols::event::Event;
+use chatwire_protocols::protocol::Encoder;
 use support::steady::Steady;
 use support::{frontends, upstreams};
 
@@ -25,6 +26,15 @@ const COPIES_THE_TEXT: &[&str] = &["agent-ws", "chatkit"];
 /// In how many windows they may allocate: a text that grows doubles its memory now and then. Here that is once or
 /// twice, and never once per delta.
 const GROWTH: usize = 3;
+
+/// Has one delta decoded and written.
+fn carry(steady: &mut Steady, encoder: &mut dyn Encoder, out: &mut BytesMut) {
+    out.clear();
+    for event in steady.decode() {
+        encoder.event(event, out);
+    }
+    assert!(!out.is_empty());
+}
 
 /// In how many windows anything was allocated.
 fn allocating_windows(mut delta: impl FnMut()) -> usize {
@@ -72,11 +82,7 @@ fn carrying_a_long_delta_allocates_nothing_but_its_text() {
             let mut out = BytesMut::with_capacity(4096);
             let mut deltas = |many: usize| {
                 for _ in 0..many {
-                    out.clear();
-                    for event in steady.decode() {
-                        encoder.event(event, &mut out);
-                    }
-                    assert!(!out.is_empty());
+                    carry(&mut steady, &mut *encoder, &mut out);
                 }
             };
             deltas(WARM_UP);
@@ -96,11 +102,7 @@ fn carrying_a_small_delta_from_any_provider_to_any_page_allocates_nothing() {
             let mut encoder = steady.encoder(&*frontend);
             let mut out = BytesMut::with_capacity(4096);
             let windows = allocating_windows(|| {
-                out.clear();
-                for event in steady.decode() {
-                    encoder.event(event, &mut out);
-                }
-                assert!(!out.is_empty());
+                carry(&mut steady, &mut *encoder, &mut out);
             });
             let allowed = if KEEPS_THE_TEXT.contains(&dialect) { GROWTH } else { 0 };
             assert!(windows <= allowed, "{protocol} to {dialect}: {windows} of {WINDOWS} windows allocate");

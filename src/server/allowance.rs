@@ -31,11 +31,11 @@ const SOON: Duration = Duration::from_secs(1);
 /// # Errors
 /// There is no place, or a limit is reached.
 pub async fn admit(gateway: &Gateway, route: &Route, caller: &Caller) -> Result<Admission, Refused> {
-    let Some(place) = gateway.threads.turns().place() else {
+    let Some(permit) = gateway.threads.turns().permit() else {
         return Err(Refused::Failed(Failure::exhausted("as many turns run as may (`max_turns`)")));
     };
     let admission = within_limits(gateway, route, caller).await?;
-    Ok(Admission { permit: admission.permit.with(place), ..admission })
+    Ok(Admission { permit: admission.permit.with(permit), ..admission })
 }
 
 async fn within_limits(gateway: &Gateway, route: &Route, caller: &Caller) -> Result<Admission, Refused> {

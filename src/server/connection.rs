@@ -62,18 +62,30 @@ pub async fn serve(stream: TcpStream, guest: Guest, current: Current, stop: Stop
     let Some(encryption) = encryption else {
         return speak(stream, (from, false), &watch, requests, current, stop).await;
     };
-    let (head, idle) = {
-        let gateway = current.get();
-        (gateway.plan.server.head_timeout, gateway.plan.server.idle_timeout)
-    };
-    let greeted = tokio::select! {
-        greeted = encryption.greet(stream) => greeted,
-        () = stop.clone().reached(Phase::Draining) => return,
-        _ = watch.overdue(head, idle) => return,
-    };
-    match greeted {
-        Ok(stream) => speak(stream, (from, true), &watch, requests, current, stop).await,
-        Err(error) => tracing::debug!(%error, "a connection could not be encrypted"),
+    let times = times(&current.get().plan.server);
+    match opening(encryption.greet(stream), &watch, &stop, times).await {
+        Some(Ok(stream)) => speak(stream, (from, true), &watch, requests, current, stop).await,
+        Some(Err(error)) => tracing::debug!(%error, "a connection could not be encrypted"),
+        None => {}
+    }
+}
+
+/// How long a head may take, and the next request.
+const fn times(server: &Server) -> (Duration, Duration) {
+    (server.head_timeout, server.idle_timeout)
+}
+
+/// What comes in front of the first request, unless it takes too long or the gateway stops.
+async fn opening<T>(
+    what: impl Future<Output = T>,
+    watch: &Watch,
+    stop: &Stop,
+    (head, idle): (Duration, Duration),
+) -> Option<T> {
+    tokio::select! {
+        what = what => Some(what),
+        () = stop.clone().reached(Phase::Draining) => None,
+        _ = watch.overdue(head, idle) => None,
     }
 }
 
@@ -90,16 +102,11 @@ async fn speak<S>(
     let activity = watch.activity();
     let gateway = current.get();
     let server = &gateway.plan.server;
-    let times = (server.head_timeout, server.idle_timeout);
+    let times = times(server);
     let (http1, http2) = builders(server);
     let patience = server.write_timeout;
     drop(gateway);
-    let first = tokio::select! {
-        first = first_bytes(&mut stream) => first,
-        () = stop.clone().reached(Phase::Draining) => return,
-        _ = watch.overdue(times.0, times.1) => return,
-    };
-    let Ok(first) = first else { return };
+    let Some(Ok(first)) = opening(first_bytes(&mut stream), watch, &stop, times).await else { return };
     let multiplexed = first.starts_with(PREFACE);
     let io = Patient::new(TokioIo::new(stream), first, patience, Arc::clone(activity));
     let handover = Arc::new(Handover::default());

@@ -33,6 +33,14 @@ pub struct Listening {
     stop: Stop,
 }
 
+/// Who serves connections.
+enum Servers {
+    /// This runtime.
+    Here(TcpListener),
+    /// Threads of their own.
+    Threads(Workers),
+}
+
 /// Opens the listener of a plan.
 ///
 /// # Errors
@@ -139,17 +147,16 @@ impl Listening {
             limit: Arc::clone(&limit),
             encryption: encryption.clone(),
         };
-        let (mut workers, listener) = if threads {
-            (Some(Workers::start(server.threads, &listener.into_std()?, &door)?), None)
+        let mut servers = if threads {
+            Servers::Threads(Workers::start(server.threads, &listener.into_std()?, &door)?)
         } else {
-            (None, Some(listener))
+            Servers::Here(listener)
         };
         ready();
         let lost = async {
-            match (&listener, &mut workers) {
-                (Some(listener), _) => match door.accept(listener).await {},
-                (None, Some(workers)) => workers.lost().await,
-                (None, None) => std::future::pending().await,
+            match &mut servers {
+                Servers::Here(listener) => match door.accept(listener).await {},
+                Servers::Threads(workers) => workers.lost().await,
             }
         };
         let draining = stop.clone().reached(Phase::Draining);
@@ -160,7 +167,11 @@ impl Listening {
             never = current.clone().sweep_always() => match never {},
             never = reloader.watch() => match never {},
         }
-        drop(listener);
+        let workers = match servers {
+            // Nothing is taken any more; threads see to that themselves.
+            Servers::Here(_) => None,
+            Servers::Threads(workers) => Some(workers),
+        };
         // Nothing is reloaded any more.
         let gateway = current.get();
         tracing::info!("stopping");

@@ -39,7 +39,7 @@ pub async fn parse<T: Send + 'static>(
     let slot = slot(&*SLOTS).await?;
     let read = move || {
         // Whoever gives up leaves a reading behind that goes on: it keeps its slot.
-        let _place = slot;
+        let _slot = slot;
         read(&route, &page(&method, &uri, &below), &body)
     };
     spawn_blocking(read).await.map_err(|_| CallerError::new(500, "internal", "the request could not be read"))?

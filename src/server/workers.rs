@@ -37,17 +37,17 @@ impl Workers {
     /// The system has no more threads or descriptors for us.
     pub fn start(count: usize, listener: &TcpListener, door: &Door) -> io::Result<Self> {
         let (running, ends) = watch::channel(());
-        let (begun, begins) = channel();
         let (alive, ended) = channel();
         let mut workers = Self { running: Some(running), ended, lost: Vec::new() };
         for number in 0..count.max(1) {
             let (listener, door, ends) = (listener.try_clone()?, door.clone(), ends.clone());
-            let (begun, alive) = (begun.clone(), alive.clone());
+            let alive = alive.clone();
+            let (begun, begins) = channel();
             let (here, lost) = tokio::sync::oneshot::channel();
             let serving = move || serve(listener, &door, ends, &begun, (alive, here));
             thread::Builder::new().name(format!("worker-{number}")).spawn(serving)?;
             workers.lost.push(lost);
-            // It says so itself when it cannot begin.
+            // It says itself why it cannot begin.
             begins.recv().unwrap_or_else(|_| Err(io::Error::other("a thread has ended before it began")))?;
         }
         Ok(workers)

@@ -130,8 +130,8 @@ impl Turns {
         self.claims.claim(owner, thread, patience).await
     }
 
-    /// A place for a turn of nobody's thread, if one is free.
-    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+    /// A permit for a turn of nobody's thread, if one is free.
+    pub fn permit(&self) -> Option<OwnedSemaphorePermit> {
         self.claims.permit()
     }
 

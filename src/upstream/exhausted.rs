@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::io;
 
+#[cfg(unix)]
+use crate::causes::causes;
+
 /// Which limit of ours an error tells of, in words for the operator.
 #[cfg(unix)]
 pub fn by(error: &(dyn Error + 'static)) -> Option<&'static str> {
@@ -15,13 +18,8 @@ pub fn by(error: &(dyn Error + 'static)) -> Option<&'static str> {
 
 /// The system's own word for an error, or for one of its causes.
 #[cfg(unix)]
-fn code(mut error: &(dyn Error + 'static)) -> Option<i32> {
-    loop {
-        if let Some(code) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) {
-            return Some(code);
-        }
-        error = error.source()?;
-    }
+fn code(error: &(dyn Error + 'static)) -> Option<i32> {
+    causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()?.raw_os_error())
 }
 
 #[cfg(not(unix))]

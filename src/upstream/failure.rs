@@ -1,5 +1,6 @@
 //! Failures of the way to a provider, as typed failures.
 
+use std::error::Error;
 use std::io;
 use std::time::{Duration, SystemTime};
 
@@ -7,15 +8,14 @@ use chatwire_protocols::error::{Failure, FailureKind};
 use http::HeaderMap;
 
 use super::{exhausted, http1};
+use crate::causes::causes;
 
 /// The request could not be sent, or no head came back.
 pub fn of_http1(error: &http1::Error) -> Box<Failure> {
-    if let http1::Error::Connect(error) = error
-        && let Some(missing) = exhausted::by(error)
-    {
-        return Failure::exhausted(format!("{missing}: {}", with_causes(error.to_string(), error)));
-    }
     let kind = match error {
+        http1::Error::Exhausted(limit, error) => {
+            return Failure::exhausted(format!("{limit}: {}", with_causes(error.to_string(), error)));
+        }
         http1::Error::Connect(error) if timed_out(error) => FailureKind::Timeout,
         http1::Error::Connect(_) => FailureKind::Connect,
         http1::Error::Lost(_) => FailureKind::Cut,
@@ -51,25 +51,17 @@ pub fn describe(error: &reqwest::Error) -> String {
 
 /// True if a deadline of the connection, or of one of its addresses, is among the causes.
 fn timed_out(error: &io::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    let mut errors = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
+    errors.any(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
-fn with_causes(mut text: String, error: &dyn std::error::Error) -> String {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
+fn with_causes(mut text: String, error: &(dyn Error + 'static)) -> String {
+    for cause in causes(error).skip(1) {
+        let words = cause.to_string();
         if !text.contains(&words) {
             text.push_str(": ");
             text.push_str(&words);
         }
-        cause = error.source();
     }
     text
 }

@@ -93,11 +93,11 @@ async fn so_many_turns_run_and_no_more() {
     let (page, asked) = bench.begun(Leaving::Cancel, "text one\n").await;
     let full = bench.turns.claim(&bench.owner, "other", Duration::ZERO).await;
     assert_eq!(full.err(), Some(Unclaimed::Full), "the thread itself is free");
-    assert!(bench.turns.place().is_none(), "a turn of no thread has no place either");
+    assert!(bench.turns.permit().is_none(), "a turn of no thread has no place either");
     drop(page);
     asked.closed().await;
     assert!(bench.turns.claim(&bench.owner, "other", LONG).await.is_ok());
-    let place = bench.turns.place();
+    let place = bench.turns.permit();
     assert!(place.is_some() && bench.try_claim("other").await.is_none());
     drop(place);
     assert!(bench.try_claim("other").await.is_some());

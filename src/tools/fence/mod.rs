@@ -19,6 +19,7 @@ use http_body_util::BodyExt as _;
 use reqwest::{Client, Method, Request, Url};
 
 use self::lookup::Guarded;
+use crate::causes::causes;
 
 /// Longest address.
 const LONGEST: usize = 4096;
@@ -191,14 +192,8 @@ fn client(resolver: Guarded) -> reqwest::Result<Client> {
 }
 
 fn of_request(error: &reqwest::Error) -> FenceError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<lookup::Closed>() {
-            return FenceError::Closed;
-        }
-        cause = error.source();
-    }
-    FenceError::Unreachable
+    let closed = causes(error).any(|cause| cause.is::<lookup::Closed>());
+    if closed { FenceError::Closed } else { FenceError::Unreachable }
 }
 
 async fn read(

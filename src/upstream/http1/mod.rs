@@ -40,6 +40,9 @@ pub enum Error {
     /// There is no connection.
     #[error("no connection: {0}")]
     Connect(#[source] io::Error),
+    /// There is none because we have used something up: which limit of ours it is.
+    #[error("no connection: {1}")]
+    Exhausted(&'static str, #[source] io::Error),
     /// The connection was lost before an answer began.
     #[error("the connection failed: {0}")]
     Lost(#[source] io::Error),
@@ -84,7 +87,7 @@ impl Client {
         let kept = if fresh { None } else { self.pool.take(&origin) };
         let mut socket = match kept {
             Some(socket) => socket,
-            None => self.connect(&origin).await.map_err(Error::Connect)?,
+            None => self.connect(&origin).await?,
         };
         let head = Bytes::from(head::write(url, headers, body.len()));
         let mut sending = Sending { pieces: [head, body], flushed: false, failed: None };
@@ -114,12 +117,15 @@ impl Client {
     }
 
     /// A new connection. Where we have used up what one takes, those that are kept for later make room.
-    async fn connect(&self, origin: &Origin) -> io::Result<Socket> {
-        let connected = self.connector.connect(origin).await;
-        if connected.as_ref().is_err_and(|error| exhausted::by(error).is_some()) && self.pool.clear() {
-            return self.connector.connect(origin).await;
+    async fn connect(&self, origin: &Origin) -> Result<Socket, Error> {
+        let failed = |error| match exhausted::by(&error) {
+            Some(limit) => Error::Exhausted(limit, error),
+            None => Error::Connect(error),
+        };
+        match self.connector.connect(origin).await.map_err(failed) {
+            Err(Error::Exhausted(..)) if self.pool.clear() => self.connector.connect(origin).await.map_err(failed),
+            connected => connected,
         }
-        connected
     }
 
     /// Gets ready for encrypted connections, so that whatever is wrong with the system's certificates is known at once.
